@@ -1,0 +1,5 @@
+/* The sandbox's command line. */
+int main(void)
+{
+	return 2;
+}
