@@ -17,6 +17,8 @@ enum metric {
 	METRIC_RATE,         /* achieved, per second */
 	METRIC_SAMPLES,      /* count */
 	METRIC_SLA,          /* no value: every criterion passed */
+	METRIC_RECOVERED,    /* no value: back to its baseline at the end (without a baseline: its last
+			      * 10 samples are ok; a finite one: it ended by itself with success) */
 	METRIC_BITES,        /* cookies: proved bites */
 	METRIC_COUNT
 };
