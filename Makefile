@@ -1,0 +1,72 @@
+# The front door: `make help`.
+SHELL := /bin/bash
+OUT ?= results
+SCENARIO ?= scenarios/keystone-ha.yaml
+CLUSTER ?=
+BUILD ?= build
+CMAKE_FLAGS ?=
+JOBS ?= $(shell nproc)
+
+# What .ci/deps unpacked (memcached, kubectl) is found before what the machine has.
+export PATH := $(CURDIR)/build/deps/usr/bin:$(PATH):/usr/sbin:/sbin
+
+.PHONY: help deps build ha-test test test-sanitizers bench lint format fuzz clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "Crumble: chaos testing that a pipeline can trust."
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
+	@echo "Settings: SCENARIO=$(SCENARIO) OUT=$(OUT) CLUSTER=kubeconfig[:CONTEXT]|in-cluster (default: the sandbox)"
+
+deps: ## install what is missing from Debian's packages
+	@.ci/deps build ha test lint
+
+build: ## build/crumble
+	@.ci/deps build
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }; rm -f $(BUILD).log
+	@cmake --build $(BUILD) --target crumble crumble-sandbox -j $(JOBS)
+
+ha-test: ## run SCENARIO (three real Keystones, one eaten every few seconds); JUnit goes to OUT
+	@.ci/deps build ha
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/crumble run $(SCENARIO) --out $(OUT) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+test: ## all tests but the long ones
+	@.ci/deps build ha test
+	@cmake -S . -B $(BUILD) -G Ninja -DWERROR=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@cd $(BUILD) && ctest --output-on-failure --no-tests=error $(CTEST_FLAGS)
+
+test-sanitizers: ## unit and integration tests under ASan+UBSan, then under TSan
+	@.ci/deps build ha test lint
+	@for s in address,undefined thread; do dir=build-$${s%%,*}; \
+		cmake -S . -B $$dir -G Ninja -DWERROR=ON -DSANITIZE=$$s >/dev/null && \
+		cmake --build $$dir -j $(JOBS) && \
+		(cd $$dir && ctest --output-on-failure --no-tests=error -LE 'keystone|tree') || exit 1; done
+
+bench: ## print the figures of the README
+	@.ci/deps build test
+	@cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+	@cmake --build build-bench -j $(JOBS)
+	@tests/bench/run build-bench
+
+lint: ## formatting, and a build with clang, warnings as errors
+	@.ci/deps build test lint
+	@clang-format --dry-run -Werror $$(git ls-files '*.c')
+	@CC=clang cmake -S . -B build-clang -G Ninja -DWERROR=ON >/dev/null
+	@cmake --build build-clang -j $(JOBS)
+
+format: ## clang-format in place
+	@.ci/deps lint
+	@clang-format -i $$(git ls-files '*.c')
+
+fuzz: ## each fuzz target for a minute
+	@.ci/deps build test lint
+	@CC=clang cmake -S . -B build-fuzz -G Ninja -DFUZZ=ON -DSANITIZE=address,undefined >/dev/null
+	@cmake --build build-fuzz -j $(JOBS)
+	@for t in build-fuzz/tests/fuzz/fuzz_*; do [ -x $$t ] && [ -f $$t ] || continue; n=$${t##*/fuzz_}; \
+		mkdir -p build-fuzz/corpus/$$n; echo "== $$n"; \
+		$$t -max_total_time=60 -timeout=10 build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+
+clean: ## remove what was built
+	rm -rf build build-*
