@@ -171,7 +171,7 @@ static int set_enum(const struct param *param, int *at, const char *text, struct
 	return err_set(err, ERR_CONFIG, "\"%s\" is not one of: %s", text, known);
 }
 
-int param_set(const struct param *param, void *params, const char *text, struct err *err)
+static int set_value(const struct param *param, void *params, const char *text, struct err *err)
 {
 	void *at = member(param, params);
 
@@ -195,6 +195,15 @@ int param_set(const struct param *param, void *params, const char *text, struct 
 	}
 	return err_set(err, ERR_BUG, "parameter %s of type %s was set as a scalar", param->name,
 		param_type_name(param->type));
+}
+
+int param_set(const struct param *param, void *params, const char *text, struct err *err)
+{
+	if (set_value(param, params, text, err))
+		return -1;
+	if (param->given)
+		*(bool *)((char *)params + param->given) = true;
+	return 0;
 }
 
 int param_append(const struct param *param, void *params, const char *text, struct err *err)

@@ -84,6 +84,8 @@ struct parse {
 	struct anchor *anchors; /* of this document; the latest of a name counts */
 	size_t n_anchors;
 	unsigned depth;
+	const char *text;
+	size_t len;
 	struct err *err;
 };
 
@@ -98,20 +100,34 @@ static int no_memory(struct parse *p)
 	return err_set(p->err, ERR_NOMEM, "%s: no memory for its YAML", p->tree->name);
 }
 
+/* The reader knows bytes only: it has read ahead of all marks. */
+static int fail_bytes(struct parse *p)
+{
+	size_t at = p->parser.problem_offset < p->len ? p->parser.problem_offset : p->len;
+	size_t line = 1, begin = 0;
+
+	for (size_t i = 0; i < at; i++) {
+		if (p->text[i] == '\n') {
+			line++;
+			begin = i + 1;
+		}
+	}
+	return err_set(p->err, ERR_CONFIG, "%s:%zu:%zu: %s: save the file as UTF-8 text",
+		p->tree->name, line, at - begin + 1, p->parser.problem);
+}
+
 /* What libyaml disliked, at the place of the problem itself and not of its context. */
 static int fail_syntax(struct parse *p)
 {
 	const yaml_parser_t *y = &p->parser;
-	size_t line = y->problem_mark.line, column = y->problem_mark.column;
 
 	if (y->error == YAML_MEMORY_ERROR)
 		return no_memory(p);
-	if (y->error == YAML_READER_ERROR) {
-		line = y->mark.line;
-		column = y->mark.column;
-	}
-	return err_set(p->err, ERR_CONFIG, "%s:%zu:%zu: %s%s%s", p->tree->name, line + 1,
-		column + 1, y->problem ? y->problem : "not YAML", y->context ? " " : "",
+	if (y->error == YAML_READER_ERROR)
+		return fail_bytes(p);
+	return err_set(p->err, ERR_CONFIG, "%s:%zu:%zu: %s%s%s", p->tree->name,
+		y->problem_mark.line + 1, y->problem_mark.column + 1,
+		y->problem ? y->problem : "not YAML", y->context ? " " : "",
 		y->context ? y->context : "");
 }
 
@@ -354,6 +370,8 @@ int yaml_parse(const char *name, const char *text, size_t len, struct yaml_tree 
 
 	if (check_bytes(name, &text, &len, err))
 		return -1;
+	p.text = text;
+	p.len = len;
 	p.tree = tree = tree_new(name);
 	if (!tree || !yaml_parser_initialize(&p.parser))
 		return err_set(err, ERR_NOMEM, "%s: no memory for its YAML", name);

@@ -47,7 +47,8 @@ const char *window_name(enum window window);
 /* "availability: ok samples over ok and not-ok ones", for documentation. */
 const char *metric_doc(enum metric metric);
 bool metric_of_cookies(enum metric metric);
-/* How many samples this metric needs before it means something (p99: 100, p999: 1000, others 1). */
+/* How many samples this metric needs before it means something (p90: 10, p95: 20, p99: 100,
+ * p999: 1000; samples, sla, recovered and bites: 0; others 1). */
 uint64_t metric_needs(enum metric metric);
 
 #endif
