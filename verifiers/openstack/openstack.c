@@ -111,8 +111,8 @@ void openstack_refused(
 	if (!json_parse(what, reply->body, reply->body_len, &json, NULL))
 		message = json_str(json, "error", "message", NULL);
 	ret_result->outcome = refused_class(reply->status);
-	snprintf(ret_result->detail, sizeof(ret_result->detail), "%s: %d%s%s", what, reply->status,
-		message ? " " : "", message ? message : "");
+	snprintf(ret_result->detail, sizeof(ret_result->detail), "%s: HTTP %d%s%s", what,
+		reply->status, message ? " " : "", message ? message : "");
 }
 
 static enum step openstack_step(void *session, void *state, const struct http_reply *reply,

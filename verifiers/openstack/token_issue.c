@@ -12,7 +12,7 @@
 static enum step bad_body(const char *why, struct step_result *ret_result)
 {
 	ret_result->outcome = OUTCOME_BODY;
-	snprintf(ret_result->detail, sizeof(ret_result->detail), WHAT ": 201, but %s", why);
+	snprintf(ret_result->detail, sizeof(ret_result->detail), WHAT ": HTTP 201, but %s", why);
 	return STEP_DONE;
 }
 
