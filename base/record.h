@@ -14,7 +14,8 @@
  *  cookie        name kind mark: plan|begin|end, line, instant:bool, settle
  *  verifier      name kind mark: plan|begin|end, line, finite:bool control:bool period timeout flap
  *                warmup phases[] file (samples file below samples/); a finite one may have several:
- *                one `begin` each (with `workload`: its own title)
+ *                one `begin` each (with `workload`: its own title). `end` of a finite one, once
+ *                for the whole: ok:bool message (it ended by itself, with success)
  *  expect        of (verifier's or cookie's name) role: verifier|cookie, text, line, default:bool
  *  phase         name: deploy|baseline|faults|recovery|sweep|teardown, mark: begin|end
  *  preflight     ok:bool message                     gate  ok:bool message (steady state, as judged)
@@ -28,7 +29,8 @@
  *  target        bite target (index) state: gone|replaced|scheduled|ready, name uid (the new one's)
  *  heal.intent   bite      heal.done bite ok message      heal.proof bite evidence
  *  detail        verifier number text
- *  case          verifier name verdict: pass|fail|broken|skip, message text
+ *  case          verifier name verdict: pass|fail|broken|skip, message text (name: a stable word;
+ *                it becomes the JUnit case `VERIFIER sla: NAME`)
  *  clock         wall_ns           note text           signal signal (number) name
  *  error         text (makes the run BROKEN)           sweep ok:bool message left[]
  *  run.end       verdict exit
