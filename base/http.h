@@ -83,6 +83,8 @@ void http_cancel(struct http_transfer *transfer);
 /* Handles what is ready; waits until something is, until `until_ns`, or until `stop` is set
  * (may be NULL). Returns the number of transfers that ended. Call it in a loop. */
 int http_drive(struct http *http, int64_t until_ns, struct stop *stop);
+/* From any thread: the http_drive that waits, or the next one, returns at once. */
+void http_wake(struct http *http);
 /* Transfers under way. */
 size_t http_pending(const struct http *http);
 

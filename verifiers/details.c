@@ -87,6 +87,15 @@ static bool is_uuid(const char *p)
 	return true;
 }
 
+/* The length of "://HOST:PORT" at p, which is kept: where it happened is no id. Else 0. */
+static size_t authority_len(const char *p)
+{
+	if (strncmp(p, "://", 3))
+		return 0;
+	return 3 + strspn(p + 3, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789.-_:[]");
+}
+
 /* A word that mixes letters and digits: does it look made by a machine? */
 static bool is_random(const char *word, size_t len, size_t digits, bool hex)
 {
@@ -164,8 +173,13 @@ void details_collapse(const char *text, char ret_text[DETAIL_BYTES])
 	struct out out = { .text = ret_text };
 
 	for (const char *p = text; *p && !out.full;) {
-		size_t len = 0;
+		size_t len = authority_len(p);
 
+		if (len) {
+			put(&out, p, len);
+			p += len;
+			continue;
+		}
 		if (is_uuid(p)) {
 			put_mark(&out, "ID");
 			p += 36;
