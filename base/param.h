@@ -37,6 +37,8 @@ struct param {
 	double min, max;              /* for numbers and durations (seconds); both 0: no limits */
 	const char *const *choices;   /* PARAM_ENUM: NULL-terminated */
 	const char *doc;              /* one line */
+	size_t given;                 /* offset of a bool that becomes true once the value is set,
+				       * where absent differs from every value; 0: none */
 };
 
 #define PARAM_END { .name = NULL }

@@ -58,6 +58,10 @@ int cookie_plan_skip(struct cookie_plan *plan, const struct k8s_kind *kind, cons
  * the k eligible with the smallest. */
 uint64_t cookie_hash(const struct cookie_env *env, unsigned round, const char *key);
 
+/* The workload that controls a pod: Deployment (by its ReplicaSet's name and the pod's template
+ * hash), StatefulSet or DaemonSet. NULL: none of these. *ret_name is to be freed. */
+const struct k8s_kind *cookie_pod_workload(const cJSON *pod, char **ret_name);
+
 enum cookie_proof { PROOF_PENDING, PROOF_PROVED, PROOF_DISPROVED };
 
 /* The common part of all cookies' timing, filled from the kind's params by the core. */

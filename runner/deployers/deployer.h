@@ -19,6 +19,7 @@ struct deployer_env {
 	const char *scenario_dir; /* relative files are looked up here */
 	const char *logs_dir;
 	const char *run_id;       /* whole id: label crumble/run on all that is created */
+	const char *expires;      /* RFC 3339: annotation crumble/expires on the same */
 	const char *name;         /* of this entry */
 	const char *const *env;   /* environment for children */
 	struct stop *stop;
