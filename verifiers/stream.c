@@ -110,7 +110,8 @@ void stream_close(struct stream *stream)
 	if (!stream)
 		return;
 	stream_flush(stream);
-	tell(stream, "end");
+	if (!stream->finite)
+		tell(stream, "end");
 	free(stream->title);
 	free(stream);
 }
