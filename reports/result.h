@@ -29,6 +29,7 @@ struct result_case {
 	double low, high; /* its bounds; NAN: none */
 	uint64_t n;     /* samples behind it */
 	char *bite;     /* what caused it; NULL: none */
+	bool check;     /* an expectation or criterion: without one PASS or FAIL of these: BROKEN */
 	unsigned line;  /* in the scenario file; 0: none */
 	int64_t time_ms; /* how long it took: the window's length */
 };
@@ -108,5 +109,9 @@ struct result {
 };
 
 void result_free(struct result *result);
+/* What these own; not the structs themselves. */
+void result_outage_done(struct result_outage *outage);
+void result_bite_done(struct result_bite *bite);
+void result_skip_done(struct result_skip *skip);
 
 #endif
