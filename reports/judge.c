@@ -1,0 +1,548 @@
+/* Limits against measured values. */
+#include "reports/judge.h"
+
+#include "base/buf.h"
+#include "reports/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+int case_set(struct result_case *c, enum verdict verdict, const char *type, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	free(c->message);
+	c->message = NULL;
+	va_start(args, format);
+	len = vasprintf(&c->message, format, args);
+	va_end(args);
+	if (len < 0)
+		c->message = NULL;
+	c->verdict = verdict;
+	free(c->type);
+	c->type = type ? strdup(type) : NULL;
+	return c->message && (c->type || !type) ? 0 : -1;
+}
+
+/* ---- a limit ---- */
+
+static bool holds(enum op op, double value, double limit)
+{
+	switch (op) {
+	case OP_GE:
+		return value >= limit;
+	case OP_LE:
+		return value <= limit;
+	case OP_GT:
+		return value > limit;
+	case OP_LT:
+		return value < limit;
+	case OP_EQ:
+		return value == limit;
+	}
+	return false;
+}
+
+struct value {
+	double value, low, high; /* bounds NAN: the value is exact */
+};
+
+/* Kept, broken, or undecided: kept needs both bounds; broken the middle, and where there is no
+ * upper bound that too. */
+static enum verdict judge_value(const struct expectation *e, const struct value *v)
+{
+	bool middle = holds(e->op, v->value, e->value);
+
+	if (isnan(v->low))
+		return middle ? VERDICT_PASS : VERDICT_FAIL;
+	if (middle && holds(e->op, v->low, e->value) && holds(e->op, v->high, e->value))
+		return VERDICT_PASS;
+	if (!middle && !(isinf(v->high) && holds(e->op, v->high, e->value)))
+		return VERDICT_FAIL;
+	return VERDICT_BROKEN;
+}
+
+/* ---- values ---- */
+
+static double ns_value(int64_t ns)
+{
+	return ns == INT64_MAX ? INFINITY : (double)ns;
+}
+
+static struct value longest_of(const struct outage_tally *t)
+{
+	return (struct value){ (double)t->longest_mid_ns, (double)t->longest_min_ns,
+		ns_value(t->longest_max_ns) };
+}
+
+static struct value downtime_of(const struct outage_tally *t)
+{
+	return (struct value){ (double)t->sum_mid_ns, (double)t->sum_min_ns,
+		ns_value(t->sum_max_ns) };
+}
+
+static double percent(uint64_t ok, uint64_t bad)
+{
+	return ok + bad ? 100.0 * (double)ok / (double)(ok + bad) : NAN;
+}
+
+static double achieved_rate(const struct judge *j, const struct tally *t, enum window window)
+{
+	const struct story_verifier *v = j->m->verifier;
+	int64_t from, to;
+
+	window_times(j->story, window, &from, &to);
+	if (v->begin_ns > from)
+		from = v->begin_ns;
+	if (v->end_ns >= 0 && v->end_ns < to)
+		to = v->end_ns;
+	return to > from ? (double)t->sent * 1e9 / (double)(to - from) : NAN;
+}
+
+static double quantile_of(enum metric metric)
+{
+	switch (metric) {
+	case METRIC_P50:
+		return 0.5;
+	case METRIC_P90:
+		return 0.9;
+	case METRIC_P95:
+		return 0.95;
+	case METRIC_P99:
+		return 0.99;
+	case METRIC_P999:
+		return 0.999;
+	default:
+		return 1;
+	}
+}
+
+/* `unobserved`: as if what the observer alone did had not been. */
+static struct value value_of(const struct judge *j, const struct tally *t, bool unobserved)
+{
+	const struct expectation *e = &j->expect->parsed;
+	const struct outage_tally *o = unobserved ? &t->unobserved : &t->outages;
+	uint64_t excused = t->outages.bad - o->bad, bad = t->bad > excused ? t->bad - excused : 0;
+	struct value v = { NAN, NAN, NAN };
+
+	switch (e->metric) {
+	case METRIC_AVAILABILITY:
+		v.value = percent(t->ok, bad);
+		break;
+	case METRIC_ERRORS:
+		v.value = (double)bad;
+		break;
+	case METRIC_LONGEST_OUTAGE:
+		return longest_of(o);
+	case METRIC_DOWNTIME:
+		return downtime_of(o);
+	case METRIC_RATE:
+		v.value = achieved_rate(j, t, e->window);
+		break;
+	case METRIC_SAMPLES:
+		v.value = (double)(t->ok + t->bad);
+		break;
+	default:
+		if (t->latency.total)
+			v.value = (double)histogram_quantile_ns(
+				&t->latency, quantile_of(e->metric));
+	}
+	return v;
+}
+
+static const char *unit_of(enum metric metric)
+{
+	switch (metric) {
+	case METRIC_AVAILABILITY:
+		return "%";
+	case METRIC_ERRORS:
+	case METRIC_SAMPLES:
+	case METRIC_BITES:
+		return "";
+	case METRIC_RATE:
+		return "/s";
+	case METRIC_SLA:
+	case METRIC_RECOVERED:
+		return NULL;
+	default:
+		return "ns";
+	}
+}
+
+static bool is_percentile(enum metric metric)
+{
+	return metric >= METRIC_P50 && metric <= METRIC_MAX;
+}
+
+/* ---- what is told beside the verdict ---- */
+
+char *bite_text(const struct story_bite *bite)
+{
+	const struct result_bite *b = &bite->b;
+	OWN_BUF struct buf text;
+	char at[FORMAT_BYTES];
+
+	buf_init(&text, 4096);
+	format_t(b->sent_ns >= 0 ? b->sent_ns : b->due_ns, at);
+	buf_addf(&text, "%s: ", b->id ? b->id : "?");
+	for (size_t i = 0; i < b->n_targets && i < 3; i++) {
+		const struct result_target *t = &b->targets[i];
+
+		buf_addf(&text, "%s%s %s/%s", i ? ", " : "", t->kind ? t->kind : "pod",
+			t->ns ? t->ns : "", t->name ? t->name : "?");
+		if (bite->workloads && bite->workloads[i])
+			buf_addf(&text, " of %s", bite->workloads[i]);
+	}
+	if (b->n_targets > 3)
+		buf_addf(&text, " and %zu more", b->n_targets - 3);
+	buf_addf(&text, ", at %s", at);
+	return buf_take(&text);
+}
+
+static const char *detail_of(const struct story_verifier *v, uint16_t number)
+{
+	for (size_t i = 0; number && i < v->n_details; i++)
+		if (v->details[i].number == number)
+			return v->details[i].text;
+	return NULL;
+}
+
+static void add_blame(struct buf *text, const struct judge *j, const struct blame *b)
+{
+	buf_addf(text, "%s",
+		b->class == BLAME_CAUSED      ? "caused by "
+		: b->class == BLAME_AMBIGUOUS ? "ambiguous, in force were "
+		: b->class == BLAME_RESIDUAL
+			? "residual (it went on after everything was healed) of "
+		: b->class == BLAME_OBSERVER ? "the control probe failed too (observer); in force: "
+		: b->class == BLAME_PRE_EXISTING ? "pre-existing: it began before any bite"
+						 : "no bite explains it");
+	if (b->class == BLAME_OBSERVER && !b->n_bites)
+		buf_add_str(text, "no bite");
+	for (size_t i = 0; i < b->n_bites; i++) {
+		OWN_MEM char *bite = bite_text(&j->story->bites[b->bites[i]]);
+
+		buf_addf(text, "%s%s", i ? "; " : "", bite ? bite : "?");
+	}
+	if (b->n_bites && b->in_force > b->n_bites)
+		buf_addf(text, ", while %zu other%s in force", b->in_force - b->n_bites,
+			b->in_force - b->n_bites == 1 ? " was" : "s were");
+}
+
+/* "longest outage 5.3s ±0.05s at t+42.1s (refused), caused by ..." */
+static void add_worst(struct buf *text, const struct judge *j, const struct tally *t)
+{
+	const struct outage *o = &t->worst;
+	const char *detail = detail_of(j->m->verifier, o->detail);
+	char length[FORMAT_BYTES], at[FORMAT_BYTES];
+
+	if (!t->outages.n)
+		return;
+	format_value(
+		"ns", (double)outage_length_ns(o), (double)o->min_ns, ns_value(o->max_ns), length);
+	format_t(o->begin_ns, at);
+	buf_addf(text, "longest outage %s at %s (%s%s%s), ", length, at, outcome_name(o->outcome),
+		detail ? ": " : "", detail ? detail : "");
+	add_blame(text, j, &t->worst_blame);
+}
+
+static int explain(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	const struct expectation *e = &j->expect->parsed;
+	char from_text[FORMAT_BYTES], to_text[FORMAT_BYTES];
+	OWN_BUF struct buf text;
+	int64_t from, to;
+
+	buf_init(&text, 16384);
+	window_times(j->story, e->window, &from, &to);
+	format_t(from, from_text);
+	format_t(to, to_text);
+	buf_addf(&text,
+		"expected %s; %" PRIu64 " samples ok, %" PRIu64 " not, in %s [%s, %s]; %" PRIu64
+		" outage%s\n",
+		j->expect->text, t->ok, t->bad, window_name(e->window), from_text, to_text,
+		t->outages.n, t->outages.n == 1 ? "" : "s");
+	add_worst(&text, j, t);
+	free(c->text);
+	c->text = buf_take(&text);
+	if (t->outages.n && t->worst_blame.n_bites) {
+		const char *id = j->story->bites[t->worst_blame.bites[0]].b.id;
+
+		free(c->bite);
+		c->bite = id ? strdup(id) : NULL;
+	}
+	return c->text ? 0 : -1;
+}
+
+/* The message of a broken limit, with the worst outage in it where outages are the matter. */
+static int set_broken_limit(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	const struct expectation *e = &j->expect->parsed;
+	OWN_BUF struct buf worst;
+	char measured[FORMAT_BYTES];
+
+	buf_init(&worst, 16384);
+	format_measured(c, measured);
+	if (!is_percentile(e->metric) && e->metric != METRIC_RATE)
+		add_worst(&worst, j, t);
+	return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed", "%s is %s, expected %s%s%s",
+		metric_name(e->metric), measured, c->limit, worst.len ? "; " : "", buf_str(&worst));
+}
+
+static int set_undecided(const struct judge *j, const struct value *v, struct result_case *c)
+{
+	char low[FORMAT_BYTES];
+
+	if (isinf(v->high)) {
+		format_value("ns", v->low, NAN, NAN, low);
+		return case_set(c, VERDICT_BROKEN, "crumble.Undecided",
+			"%s is at least %s (an outage has no end or no begin in the record), "
+			"expected %s: cannot tell",
+			metric_name(j->expect->parsed.metric), low, c->limit);
+	}
+	format_measured(c, low);
+	return case_set(c, VERDICT_BROKEN, "crumble.Undecided",
+		"%s is %s, expected %s: its bounds lie on both sides of the limit; sample more often",
+		metric_name(j->expect->parsed.metric), low, c->limit);
+}
+
+static int set_observer(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	char measured[FORMAT_BYTES];
+
+	format_measured(c, measured);
+	return case_set(c, VERDICT_BROKEN, "crumble.Observer",
+		"%s is %s, expected %s, but the control probe failed in %" PRIu64 " of %" PRIu64
+		" outages: the observer may be to blame",
+		metric_name(j->expect->parsed.metric), measured, c->limit,
+		t->outages.n - t->unobserved.n, t->outages.n);
+}
+
+static const char *metric_instead(enum metric metric, uint64_t n)
+{
+	for (int i = (int)metric - 1; is_percentile(metric) && i >= METRIC_P50; i--)
+		if (metric_needs((enum metric)i) <= n)
+			return metric_name((enum metric)i);
+	return is_percentile(metric) && n ? metric_name(METRIC_MAX) : NULL;
+}
+
+/* No data, or too little: never satisfied. */
+static bool too_little(
+	const struct judge *j, const struct tally *t, struct result_case *c, int *ret_result)
+{
+	const struct expectation *e = &j->expect->parsed;
+	uint64_t needs = metric_needs(e->metric);
+	const char *instead = metric_instead(e->metric, c->n);
+
+	if (e->metric == METRIC_SAMPLES)
+		return false;
+	if (!(t->ok + t->bad)) {
+		*ret_result = case_set(c, VERDICT_BROKEN, "crumble.NoData",
+			"no samples in %s: %s cannot be told", window_name(e->window),
+			metric_name(e->metric));
+		return true;
+	}
+	if (c->n >= needs && !isnan(c->value))
+		return false;
+	*ret_result = case_set(c, VERDICT_BROKEN, "crumble.NoData",
+		"%" PRIu64 " of %" PRIu64 " %ssamples needed for %s%s%s", c->n, needs ? needs : 1,
+		is_percentile(e->metric) ? "ok " : "", metric_name(e->metric),
+		instead ? "; use " : "", instead ? instead : "");
+	return true;
+}
+
+static int judge_limit(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	const struct expectation *e = &j->expect->parsed;
+	struct value v = value_of(j, t, false), other = value_of(j, t, true);
+	enum verdict verdict;
+	int result = 0;
+
+	c->value = v.value;
+	c->low = v.low;
+	c->high = v.high;
+	c->n = is_percentile(e->metric) ? t->latency.total : t->ok + t->bad;
+	if (too_little(j, t, c, &result))
+		return result;
+	verdict = judge_value(e, &v);
+	if (verdict == VERDICT_PASS && judge_value(e, &other) == VERDICT_PASS) {
+		c->verdict = VERDICT_PASS;
+		return 0;
+	}
+	if (e->metric == METRIC_SAMPLES)
+		return case_set(c, VERDICT_BROKEN, "crumble.TooFew",
+			"%.0f samples, expected %s: the runner fell short, not the service",
+			v.value, c->limit);
+	if (explain(j, t, c))
+		return -1;
+	if (t->outages.n != t->unobserved.n && judge_value(e, &other) != verdict)
+		return set_observer(j, t, c);
+	return verdict == VERDICT_FAIL ? set_broken_limit(j, t, c) : set_undecided(j, &v, c);
+}
+
+/* ---- metrics without a limit ---- */
+
+static int judge_sla(const struct judge *j, struct result_case *c)
+{
+	const struct story_verifier *v = j->m->verifier;
+	size_t failed = 0, unknown = 0;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < v->n_cases; i++) {
+		bool bad = v->cases[i].verdict == VERDICT_FAIL;
+
+		failed += bad;
+		unknown += v->cases[i].verdict == VERDICT_BROKEN;
+		if (bad && !first)
+			first = v->cases[i].message ? v->cases[i].message : v->cases[i].name;
+	}
+	c->n = v->n_cases;
+	if (failed)
+		return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+			"%zu of %zu criteria failed: %s", failed, v->n_cases, first ? first : "");
+	if (unknown || !v->n_cases)
+		return case_set(c, VERDICT_BROKEN, "crumble.NoData",
+			v->n_cases ? "%zu of %zu criteria could not be judged"
+				   : "no criterion was judged (%zu of %zu)",
+			unknown, v->n_cases);
+	c->verdict = VERDICT_PASS;
+	return 0;
+}
+
+/* The mean latency of the last ok samples against the baseline: degraded is above mean + 4 sigma.
+ * Below a millisecond of difference it is the runner's own lateness that is seen. */
+static bool still_slow(const struct measure *m, double *ret_now_ns, double *ret_limit_ns)
+{
+	double sum = 0, limit;
+
+	if (m->baseline.n < LAST_LATENCIES || m->n_last_us < LAST_LATENCIES)
+		return false;
+	for (size_t i = 0; i < LAST_LATENCIES; i++)
+		sum += m->last_us[i];
+	limit = 4 * moments_sigma(&m->baseline);
+	*ret_limit_ns = 1000 * (m->baseline.mean + (limit > 1000 ? limit : 1000));
+	*ret_now_ns = 1000 * sum / LAST_LATENCIES;
+	return *ret_now_ns > *ret_limit_ns;
+}
+
+static int judge_recovered(const struct judge *j, struct result_case *c)
+{
+	const struct measure *m = j->m;
+	char now[FORMAT_BYTES], limit[FORMAT_BYTES];
+	double now_ns, limit_ns;
+	size_t ok = 0;
+
+	if (m->verifier->finite) { /* how it ended was asked before: it ended with success */
+		c->verdict = VERDICT_PASS;
+		c->n = m->records;
+		return 0;
+	}
+	c->n = m->n_last;
+	if (m->n_last < LAST_SAMPLES)
+		return case_set(c, VERDICT_BROKEN, "crumble.NoData",
+			"%" PRIu64 " of %d samples needed for recovered", m->n_last, LAST_SAMPLES);
+	for (size_t i = 0; i < LAST_SAMPLES; i++)
+		ok += m->last_ok[i];
+	if (ok < LAST_SAMPLES) {
+		OWN_MEM struct tally *t = calloc(1, sizeof(*t));
+
+		if (!t)
+			return -1;
+		measure_window(m, WINDOW_RUN, t);
+		return explain(j, t, c) ||
+		       case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+			       "not back at the end: %zu of its last %d samples are ok", ok,
+			       LAST_SAMPLES);
+	}
+	if (still_slow(m, &now_ns, &limit_ns)) {
+		format_value("ns", now_ns, NAN, NAN, now);
+		format_value("ns", limit_ns, NAN, NAN, limit);
+		return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+			"not back at its baseline: its last %d ok samples took %s in the mean, the "
+			"baseline's mean + 4 sigma is %s",
+			LAST_LATENCIES, now, limit);
+	}
+	c->verdict = VERDICT_PASS;
+	return 0;
+}
+
+/* ---- a verifier of which nothing can be said ---- */
+
+static bool finite_unusable(const struct judge *j, char why[ERR_TEXT_BYTES])
+{
+	const struct story_verifier *v = j->m->verifier;
+
+	if (v->success.ok < 0)
+		snprintf(why, ERR_TEXT_BYTES, "%s was still running at the end", v->name);
+	else if (!v->success.ok)
+		snprintf(why, ERR_TEXT_BYTES, "%s did not end with success: %s", v->name,
+			v->success.message ? v->success.message : "no reason is on record");
+	else if (!j->m->met_bite)
+		snprintf(why, ERR_TEXT_BYTES,
+			"no sample of %s overlaps a bite in force: it says nothing about faults",
+			v->name);
+	else
+		return false;
+	return true;
+}
+
+bool judge_unusable(const struct judge *j, char why[ERR_TEXT_BYTES])
+{
+	const struct measure *m = j->m;
+	uint64_t missed = m->by_outcome[OUTCOME_MISSED], all = m->records + m->lost_records;
+
+	if (m->trouble[0]) {
+		snprintf(why, ERR_TEXT_BYTES, "%s", m->trouble);
+		return true;
+	}
+	if (m->verifier->finite && finite_unusable(j, why))
+		return true;
+	if (!m->records)
+		snprintf(why, ERR_TEXT_BYTES, "%s has no samples", m->verifier->name);
+	else if (m->lost_records * 100 > all)
+		snprintf(why, ERR_TEXT_BYTES,
+			"%" PRIu64 " of %" PRIu64 " records of %s are lost (%" PRIu64
+			" bytes in bad or torn blocks): more than 1%%",
+			m->lost_records, all, m->verifier->name, m->lost_bytes);
+	else if (missed * 100 > m->records)
+		snprintf(why, ERR_TEXT_BYTES,
+			"%" PRIu64 " of %" PRIu64
+			" samples of %s were missed (the runner was late by more than a period): more "
+			"than 1%%",
+			missed, m->records, m->verifier->name);
+	else
+		return false;
+	return true;
+}
+
+int judge_expectation(const struct judge *j, struct result_case *c)
+{
+	const struct expectation *e = &j->expect->parsed;
+	char why[ERR_TEXT_BYTES];
+	int result;
+
+	c->value = c->low = c->high = NAN;
+	if (!j->expect->readable)
+		return case_set(c, VERDICT_BROKEN, "crumble.Unreadable",
+			"this expectation is not understood: %s", j->expect->text);
+	if (unit_of(e->metric) && !(c->unit = strdup(unit_of(e->metric))))
+		return -1;
+	if (judge_unusable(j, why))
+		return case_set(c, VERDICT_BROKEN, "crumble.NoData", "%s", why);
+	if (e->metric == METRIC_SLA)
+		return judge_sla(j, c);
+	if (e->metric == METRIC_RECOVERED)
+		return judge_recovered(j, c);
+
+	struct tally *t = malloc(sizeof(*t));
+
+	if (!t)
+		return -1;
+	measure_window(j->m, e->window, t);
+	result = judge_limit(j, t, c);
+	free(t);
+	return result;
+}
