@@ -7,17 +7,27 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Three figures are enough for people; report.json has all of them. */
+/* Three or four figures are enough for people; report.json has all of them. */
 static void format_ns(double ns, char *out, size_t size)
 {
-	char text[CLOCK_DURATION_BYTES];
+	double s = ns / (double)NS_PER_S;
+	int64_t whole = (int64_t)(s + 0.5);
 
-	if (!(ns < 9e18)) {
+	if (!(ns < 9e18))
 		snprintf(out, size, "unknown");
-		return;
-	}
-	clock_format_duration((int64_t)ns, text);
-	snprintf(out, size, "%s", text);
+	else if (ns == 0)
+		snprintf(out, size, "0s");
+	else if (s < 0.001)
+		snprintf(out, size, "%.3gus", ns / 1e3);
+	else if (s < 0.9995)
+		snprintf(out, size, "%.3gms", ns / 1e6);
+	else if (s < 99.995)
+		snprintf(out, size, "%.4gs", s);
+	else if (whole < 3600)
+		snprintf(out, size, "%dm%ds", (int)(whole / 60), (int)(whole % 60));
+	else
+		snprintf(out, size, "%lldh%dm%ds", (long long)(whole / 3600),
+			(int)(whole % 3600 / 60), (int)(whole % 60));
 }
 
 void format_t(int64_t ns, char out[FORMAT_BYTES])

@@ -26,8 +26,4 @@ bool judge_unusable(const struct judge *j, char why[ERR_TEXT_BYTES]);
 int case_set(struct result_case *c, enum verdict verdict, const char *type, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* "eat-keystone/7: pod openstack/keystone-api-6c5f of deployment openstack/keystone-api, at
- * t+41.9s": what a bite hit and when. To be freed. */
-char *bite_text(const struct story_bite *bite);
-
 #endif

@@ -198,6 +198,7 @@ static void on_outage(void *arg, const struct outage *o)
 		return;
 	}
 	blame_outage(o, env->spans, env->n_spans, env->control, env->n_control, &k.b);
+	g->m->last_class = k.b.class;
 	if (phase >= 0)
 		tally_outage(&g->m->phase[phase], o, &k.b);
 	keep(g->env, &k);

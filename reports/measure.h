@@ -41,6 +41,7 @@ struct measure {
 	struct tally phase[MEASURE_PHASES];
 	bool met_bite;          /* a sample overlaps a bite in force */
 	bool open_at_end;       /* the last outage never ended */
+	enum blame_class last_class; /* of the last outage */
 	bool last_ok[LAST_SAMPLES];
 	uint64_t n_last;        /* ever; the ring holds the last ones */
 	uint32_t last_us[LAST_LATENCIES];
