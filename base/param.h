@@ -39,6 +39,8 @@ struct param {
 	const char *doc;              /* one line */
 	size_t given;                 /* offset of a bool that becomes true once the value is set,
 				       * where absent differs from every value; 0: none */
+	bool file;                    /* names a file, looked up from the scenario's folder: it must
+				       * be there when the scenario is checked */
 };
 
 #define PARAM_END { .name = NULL }

@@ -31,6 +31,7 @@ static const struct param params[] = {
 		.type = PARAM_STRING,
 		.offset = AT(task),
 		.required = true,
+		.file = true,
 		.doc = "the task file, YAML or JSON, as `rally task start` reads it" },
 	{ .name = "args",
 		.type = PARAM_STRING,
