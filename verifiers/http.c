@@ -53,10 +53,11 @@ static const struct param params[] = {
 		.doc = "environment variable that holds a bearer token" },
 	{ "insecure", PARAM_BOOL, AT(insecure), .def = "false",
 		.doc = "true: any certificate is accepted" },
-	{ "ca_file", PARAM_STRING, AT(ca_file),
+	{ "ca_file", PARAM_STRING, AT(ca_file), .file = true,
 		.doc = "PEM file of the authorities to trust instead of the system's" },
-	{ "cert_file", PARAM_STRING, AT(cert_file), .doc = "PEM file of a client certificate" },
-	{ "key_file", PARAM_STRING, AT(key_file), .doc = "PEM file of its key" },
+	{ "cert_file", PARAM_STRING, AT(cert_file), .file = true,
+		.doc = "PEM file of a client certificate" },
+	{ "key_file", PARAM_STRING, AT(key_file), .file = true, .doc = "PEM file of its key" },
 	PARAM_END,
 };
 
