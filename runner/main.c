@@ -1,6 +1,6 @@
 /* The command table. Commands return the program's exit code; signals are taken here alone. */
-#include "base/version.h"
 #include "base/own.h"
+#include "base/version.h"
 #include "reports/result.h"
 #include "runner/commands.h"
 
@@ -81,6 +81,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "crumble: unknown command \"%s\"; see crumble --help\n", word);
 		return EXIT_USAGE;
 	}
-	return command->acting ? act(command, argc - 1, argv + 1) :
-				 command->plain(argc - 1, argv + 1);
+	return command->acting ? act(command, argc - 1, argv + 1)
+			       : command->plain(argc - 1, argv + 1);
 }

@@ -62,8 +62,8 @@ static char *copy(const char *text, bool *failed)
 
 int cookie_plan_target(struct cookie_plan *plan, const struct cookie_target *from, struct err *err)
 {
-	struct cookie_target *grown =
-		realloc(plan->targets, (plan->n_targets + 1) * sizeof(*plan->targets));
+	struct cookie_target *grown = realloc(
+		plan->targets, (plan->n_targets + 1) * sizeof(*plan->targets));
 	struct cookie_target *target;
 	bool failed = false;
 
@@ -71,7 +71,7 @@ int cookie_plan_target(struct cookie_plan *plan, const struct cookie_target *fro
 		return err_set(err, ERR_NOMEM, "no memory for a target");
 	plan->targets = grown;
 	target = &grown[plan->n_targets];
-	*target = (struct cookie_target) {
+	*target = (struct cookie_target){
 		.kind = from->kind,
 		.ns = copy(from->ns, &failed),
 		.name = copy(from->name, &failed),
@@ -95,7 +95,7 @@ int cookie_plan_skip(struct cookie_plan *plan, const struct k8s_kind *kind, cons
 		return err_set(err, ERR_NOMEM, "no memory for a skip");
 	plan->skips = grown;
 	skip = &grown[plan->n_skips];
-	*skip = (struct cookie_skip) {
+	*skip = (struct cookie_skip){
 		.kind = kind,
 		.ns = copy(ns, &failed),
 		.name = copy(name, &failed),
@@ -140,9 +140,9 @@ static const cJSON *controller(const cJSON *pod)
 {
 	const cJSON *owner;
 
-	cJSON_ArrayForEach(owner, json_at(pod, "metadata", "ownerReferences", NULL))
-		if (json_bool(owner, 0, "controller", NULL))
-			return owner;
+	cJSON_ArrayForEach(
+		owner, json_at(pod, "metadata", "ownerReferences",
+			       NULL)) if (json_bool(owner, 0, "controller", NULL)) return owner;
 	return NULL;
 }
 
@@ -167,8 +167,8 @@ const struct k8s_kind *cookie_pod_workload(const cJSON *pod, char **ret_name)
 	if (!kind || !name)
 		return NULL;
 	if (!strcmp(kind, "ReplicaSet")) {
-		found = deployment_name(name,
-			json_str(pod, "metadata", "labels", "pod-template-hash", NULL));
+		found = deployment_name(
+			name, json_str(pod, "metadata", "labels", "pod-template-hash", NULL));
 		of = &k8s_deployment;
 	} else if (!strcmp(kind, "StatefulSet") || !strcmp(kind, "DaemonSet")) {
 		found = strdup(name);

@@ -24,9 +24,9 @@ struct killpod {
 
 static const char *const kinds[] = { "deployment", "statefulset", NULL };
 
-static const struct param params[] = {
-	{ "kind", PARAM_ENUM, offsetof(struct killpod, kind), .required = true, .choices = kinds,
-		.doc = "whose pods are eaten" },
+static const struct param params[] = { { "kind", PARAM_ENUM, offsetof(struct killpod, kind),
+					       .required = true, .choices = kinds,
+					       .doc = "whose pods are eaten" },
 	{ "name", PARAM_STRING, offsetof(struct killpod, name),
 		.doc = "the workload; absent: a random one that can spare a pod, drawn each round" },
 	{ "namespace", PARAM_STRING, offsetof(struct killpod, namespace),
@@ -42,8 +42,7 @@ static const struct param params[] = {
 		.doc = "before SIGKILL, in whole seconds; absent: the pod's own; 0s: at once" },
 	{ "guard", PARAM_BOOL, offsetof(struct killpod, guard), .def = "true",
 		.doc = "keep one ready pod; of statefulsets and quorum services a majority" },
-	PARAM_END
-};
+	PARAM_END };
 
 static const struct k8s_kind *kind_of(const struct killpod *p)
 {
@@ -72,7 +71,7 @@ static void killpod_timing(const void *params_, struct cookie_timing *ret)
 {
 	const struct killpod *p = params_;
 
-	*ret = (struct cookie_timing) {
+	*ret = (struct cookie_timing){
 		.interval_ns = p->interval_ns,
 		.duration_ns = p->duration_ns,
 	};
@@ -110,7 +109,7 @@ static int workloads_add(struct workloads *w, const cJSON *object)
 		return err_set(w->err, ERR_NOMEM, "a workload without name, or no memory for it");
 	w->v = grown;
 	added = &grown[w->n];
-	*added = (struct workload) {
+	*added = (struct workload){
 		.name = strdup(name),
 		.replicas = json_int(object, 1, "spec", "replicas", NULL),
 	};
@@ -191,8 +190,8 @@ static int count_ready(void *arg, const cJSON *pod)
 
 /* ---- choosing a workload ---- */
 
-static int load_named(const struct cookie_env *env, const struct killpod *p, struct workloads *w,
-	struct err *err)
+static int load_named(
+	const struct cookie_env *env, const struct killpod *p, struct workloads *w, struct err *err)
 {
 	const char *ns = namespace_of(env, p);
 	OWN_JSON cJSON *object = NULL;
@@ -202,8 +201,8 @@ static int load_named(const struct cookie_env *env, const struct killpod *p, str
 	return workloads_add(w, object);
 }
 
-static int load_all(const struct cookie_env *env, const struct killpod *p, struct workloads *w,
-	struct err *err)
+static int load_all(
+	const struct cookie_env *env, const struct killpod *p, struct workloads *w, struct err *err)
 {
 	struct counting counting = { w, kind_of(p) };
 	const char *ns = namespace_of(env, p);
@@ -312,14 +311,13 @@ static int each_pod(void *arg, const cJSON *pod)
 		if (!strcmp(victims->v[i].uid, uid)) /* a list that began anew tells pods twice */
 			return 0;
 	victims->workload->ready++;
-	victims_insert(victims,
-		(struct victim) { draw(victims->env, victims->round, ns, name), strdup(name),
-			strdup(uid) });
+	victims_insert(victims, (struct victim){ draw(victims->env, victims->round, ns, name),
+					strdup(name), strdup(uid) });
 	return victims->failed;
 }
 
-static int add_targets(const struct victims *victims, size_t n, struct cookie_plan *plan,
-	struct err *err)
+static int add_targets(
+	const struct victims *victims, size_t n, struct cookie_plan *plan, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct cookie_target target = {
@@ -359,8 +357,8 @@ static int pick(const struct cookie_env *env, const struct killpod *p, unsigned 
 	} else if ((spare = can_spare(p, w, why)) == 0) {
 		result = cookie_plan_skip(plan, kind_of(p), ns, w->name, err, "%s", why);
 	} else {
-		result = add_targets(&victims,
-			victims.n < (size_t)spare ? victims.n : (size_t)spare, plan, err);
+		result = add_targets(
+			&victims, victims.n < (size_t)spare ? victims.n : (size_t)spare, plan, err);
 	}
 	victims_done(&victims);
 	return result;
@@ -376,8 +374,8 @@ static int say_why(const struct cookie_env *env, const struct killpod *p, struct
 	if (!plan->n_skips)
 		plan->reason = str_format("no %s in namespace %s", kinds[p->kind], ns);
 	else if (plan->n_skips == 1)
-		plan->reason = str_format("%s %s: %s", kinds[p->kind], plan->skips[0].name,
-			plan->skips[0].reason);
+		plan->reason = str_format(
+			"%s %s: %s", kinds[p->kind], plan->skips[0].name, plan->skips[0].reason);
 	else
 		plan->reason = str_format("none of %zu %ss in namespace %s can spare a pod",
 			plan->n_skips, kinds[p->kind], ns);

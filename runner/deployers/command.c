@@ -40,8 +40,8 @@ static int command_check(const void *params_, const char *scenario_dir, struct e
 	return 0;
 }
 
-static int command_undo(const struct deployer_env *env, const void *params_, cJSON **ret_undo,
-	struct err *err)
+static int command_undo(
+	const struct deployer_env *env, const void *params_, cJSON **ret_undo, struct err *err)
 {
 	const struct command *p = params_;
 	/* Whole: heal may be called from another folder. */

@@ -101,16 +101,16 @@ static int manifests_check(const void *params_, const char *scenario_dir, struct
 	return load_objects(params_, scenario_dir, &all, err);
 }
 
-static const char *namespace_of(const struct deployer_env *env, const struct manifests *p,
-	const cJSON *object)
+static const char *namespace_of(
+	const struct deployer_env *env, const struct manifests *p, const cJSON *object)
 {
 	const char *own = json_str(object, "metadata", "namespace", NULL);
 
 	return own ? own : p->namespace ? p->namespace : env->namespace;
 }
 
-static int manifests_undo(const struct deployer_env *env, const void *params_, cJSON **ret_undo,
-	struct err *err)
+static int manifests_undo(
+	const struct deployer_env *env, const void *params_, cJSON **ret_undo, struct err *err)
 {
 	OWN_JSON cJSON *all = NULL, *undo = cJSON_CreateObject();
 	cJSON *list = cJSON_AddArrayToObject(undo, "objects");
@@ -118,12 +118,11 @@ static int manifests_undo(const struct deployer_env *env, const void *params_, c
 
 	if (load_objects(params_, env->scenario_dir, &all, err))
 		return -1;
-	cJSON_ArrayForEach(object, all)
-		cJSON_AddItemToArray(list,
-			json_object("apiVersion", json_str(object, "apiVersion", NULL), "kind",
-				json_str(object, "kind", NULL), "name",
-				json_str(object, "metadata", "name", NULL), "namespace",
-				namespace_of(env, params_, object), (char *)NULL));
+	cJSON_ArrayForEach(object, all) cJSON_AddItemToArray(
+		list, json_object("apiVersion", json_str(object, "apiVersion", NULL), "kind",
+			      json_str(object, "kind", NULL), "name",
+			      json_str(object, "metadata", "name", NULL), "namespace",
+			      namespace_of(env, params_, object), (char *)NULL));
 	if (cJSON_GetArraySize(list) != cJSON_GetArraySize(all))
 		return err_set(err, ERR_NOMEM, "no memory for the undo record");
 	*ret_undo = TAKE(undo);
@@ -149,8 +148,8 @@ static void put(cJSON *object, const char *key, const char *value)
 	cJSON_AddStringToObject(object, key, value);
 }
 
-static int create(const struct deployer_env *env, const struct manifests *p, cJSON *object,
-	struct err *err)
+static int create(
+	const struct deployer_env *env, const struct manifests *p, cJSON *object, struct err *err)
 {
 	const char *kind = json_str(object, "kind", NULL);
 	const char *name = json_str(object, "metadata", "name", NULL);
@@ -177,7 +176,8 @@ static int manifests_deploy(const struct deployer_env *env, const void *params_,
 
 	if (load_objects(params_, env->scenario_dir, &all, err))
 		return -1;
-	cJSON_ArrayForEach(object, all) {
+	cJSON_ArrayForEach(object, all)
+	{
 		if (stop_requested(env->stop))
 			return err_set(err, ERR_STOPPED, "stopped while creating objects");
 		if (create(env, params_, object, err))
@@ -195,7 +195,8 @@ static int manifests_ready(const struct deployer_env *env, const void *params_, 
 
 	if (load_objects(p, env->scenario_dir, &all, err))
 		return -1;
-	cJSON_ArrayForEach(object, all) {
+	cJSON_ArrayForEach(object, all)
+	{
 		const struct k8s_kind *kind = k8s_kind_by_word(json_str(object, "kind", NULL));
 		const char *name = json_str(object, "metadata", "name", NULL);
 		char text[300];
@@ -220,17 +221,18 @@ struct doomed {
 	char *uid;
 };
 
-static int look_up(const struct deployer_env *env, const cJSON *entry, struct doomed *ret,
-	struct err *err)
+static int look_up(
+	const struct deployer_env *env, const cJSON *entry, struct doomed *ret, struct err *err)
 {
-	const char *api = json_str(entry, "apiVersion", NULL), *kind = json_str(entry, "kind", NULL);
+	const char *api = json_str(entry, "apiVersion", NULL),
+		   *kind = json_str(entry, "kind", NULL);
 	const char *run, *uid;
 	OWN_JSON cJSON *object = NULL;
 	struct err mine;
 
 	if (!err)
 		err = &mine;
-	*ret = (struct doomed) {
+	*ret = (struct doomed){
 		.ns = json_str(entry, "namespace", NULL),
 		.name = json_str(entry, "name", NULL),
 	};
@@ -283,9 +285,10 @@ static int await_gone(const struct deployer_env *env, const struct doomed *doome
 
 		if (k8s_get(env->k8s, doomed->kind, doomed->kind->namespaced ? doomed->ns : NULL,
 			    doomed->name, &object, err))
-			return err->code == ERR_NOT_FOUND ?
-				0 :
-				err_wrap(err, "is %s %s gone", doomed->kind->kind, doomed->name);
+			return err->code == ERR_NOT_FOUND
+				       ? 0
+				       : err_wrap(err, "is %s %s gone", doomed->kind->kind,
+						 doomed->name);
 		uid = json_str(object, "metadata", "uid", NULL);
 		if (!uid || strcmp(uid, doomed->uid))
 			return 0;
@@ -321,8 +324,7 @@ static int manifests_destroy(const struct deployer_env *env, const cJSON *undo, 
 			result = -1;
 	}
 	for (int i = n - 1; i >= 0; i--)
-		if (doomed[i].kind &&
-			await_gone(env, &doomed[i], deadline_ns, result ? NULL : err))
+		if (doomed[i].kind && await_gone(env, &doomed[i], deadline_ns, result ? NULL : err))
 			result = -1;
 	for (int i = 0; i < n; i++)
 		free(doomed[i].uid);

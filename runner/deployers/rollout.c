@@ -100,8 +100,9 @@ int rollout_wait(struct k8s *k8s, const struct k8s_kind *kind, const char *ns, c
 		if (k8s_rolled_out(object, &why))
 			return 0;
 		if (clock_now_ns() >= deadline_ns) {
-			err_set(err, ERR_TIMEOUT, "%s %s in namespace %s is not rolled out in time: %s",
-				kind->kind, name, ns, why ? why : "unknown");
+			err_set(err, ERR_TIMEOUT,
+				"%s %s in namespace %s is not rolled out in time: %s", kind->kind,
+				name, ns, why ? why : "unknown");
 			add_pod(k8s, object, ns, err);
 			return -1;
 		}
