@@ -1,0 +1,652 @@
+/*
+ * The HTTP loop: curl_multi_socket_action on epoll. Deadlines are kept here, in a heap by the time
+ * at which a transfer has to be looked at next, so that one that hangs costs nothing meanwhile and
+ * none depends on what curl is waiting for. Idle connections stay in epoll: a request on a
+ * connection that is kept alive needs no epoll_ctl at all.
+ */
+#include "base/http_impl.h"
+
+#include "base/clock.h"
+#include "base/version.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#define EVENTS 64
+#define KEEP_BODY_BYTES ((size_t)64 << 10) /* a pooled transfer keeps no more than this */
+
+/* --- the heap of active transfers ------------------------------------------------------------- */
+
+static void heap_put(struct http *http, size_t place, struct http_transfer *t)
+{
+	http->heap[place] = t;
+	t->place = place;
+}
+
+/* Moves t to where its wake_ns belongs. */
+static void heap_settle(struct http *http, struct http_transfer *t)
+{
+	size_t at = t->place, n = http->n_active;
+
+	while (at && http->heap[(at - 1) / 2]->wake_ns > t->wake_ns) {
+		heap_put(http, at, http->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && http->heap[child + 1]->wake_ns < http->heap[child]->wake_ns)
+			child++;
+		if (http->heap[child]->wake_ns >= t->wake_ns)
+			break;
+		heap_put(http, at, http->heap[child]);
+	}
+	heap_put(http, at, t);
+}
+
+static int heap_add(struct http *http, struct http_transfer *t)
+{
+	if (http->n_active == http->heap_size) {
+		size_t size = http->heap_size ? 2 * http->heap_size : 16;
+		struct http_transfer **heap = realloc(http->heap, size * sizeof(*heap));
+
+		if (!heap)
+			return -1;
+		http->heap = heap;
+		http->heap_size = size;
+	}
+	heap_put(http, http->n_active++, t);
+	heap_settle(http, t);
+	return 0;
+}
+
+static void heap_remove(struct http *http, struct http_transfer *t)
+{
+	struct http_transfer *last = http->heap[--http->n_active];
+
+	if (last == t)
+		return;
+	heap_put(http, t->place, last);
+	heap_settle(http, last);
+}
+
+static void schedule(struct http_transfer *t)
+{
+	int64_t wake = t->total_at;
+
+	if (t->connect_at && t->connect_at < wake)
+		wake = t->connect_at;
+	if (t->idle_ms > 0 && t->last_ns + t->idle_ms * NS_PER_MS < wake)
+		wake = t->last_ns + t->idle_ms * NS_PER_MS;
+	t->wake_ns = t->cancelled ? 0 : wake;
+	heap_settle(t->http, t);
+}
+
+/* --- curl's sockets and timer ----------------------------------------------------------------- */
+
+static struct socket_state *socket_at(struct http *http, int fd)
+{
+	if ((size_t)fd >= http->n_sockets) {
+		size_t n = (size_t)fd + 64;
+		struct socket_state *more = realloc(http->sockets, n * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		memset(more + http->n_sockets, 0, (n - http->n_sockets) * sizeof(*more));
+		http->sockets = more;
+		http->n_sockets = n;
+	}
+	return &http->sockets[fd];
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *state)
+{
+	struct http *http = arg;
+	struct socket_state *s = socket_at(http, fd);
+	struct epoll_event event = { .data.fd = fd };
+
+	(void)easy;
+	(void)state;
+	if (!s)
+		return -1;
+	s->wanted = (unsigned char)((what & CURL_POLL_IN ? EPOLLIN : 0) |
+				    (what & CURL_POLL_OUT ? EPOLLOUT : 0));
+	if (what == CURL_POLL_REMOVE) {
+		s->wanted =
+			0; /* it may be used again soon: left in epoll until it says something */
+		return 0;
+	}
+	if (s->wanted == s->registered)
+		return 0;
+	event.events = s->wanted;
+	if (epoll_ctl(http->epoll, s->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event))
+		return -1;
+	s->registered = s->wanted;
+	return 0;
+}
+
+static void unregister(struct http *http, int fd)
+{
+	struct socket_state *s = (size_t)fd < http->n_sockets ? &http->sockets[fd] : NULL;
+
+	if (!s || !s->registered)
+		return;
+	epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+	s->registered = 0;
+}
+
+int http_close_socket(void *arg, curl_socket_t fd)
+{
+	struct http *http = arg;
+
+	unregister(http, fd);
+	if ((size_t)fd < http->n_sockets)
+		http->sockets[fd].wanted = 0;
+	return close(fd);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct http *http = arg;
+
+	(void)multi;
+	if (timeout_ms < 0)
+		http->timer_ns = INT64_MAX;
+	else
+		http->timer_ns = timeout_ms ? clock_now_ns() + timeout_ms * NS_PER_MS : 0;
+	return 0;
+}
+
+static void run_timers(struct http *http)
+{
+	int running;
+
+	for (int i = 0; i < 8 && http->timer_ns <= clock_now_ns(); i++) {
+		http->timer_ns = INT64_MAX;
+		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+}
+
+/* --- the loop's life -------------------------------------------------------------------------- */
+
+static CURLcode init_code;
+
+static void init_curl(void)
+{
+	init_code = curl_global_init(CURL_GLOBAL_SSL);
+}
+
+static int set_up(struct http *http, const struct http_options *options, struct err *err)
+{
+	long connections = options && options->max_connections ? options->max_connections : 512;
+	struct epoll_event event = { .events = EPOLLIN };
+
+	http->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (http->epoll < 0)
+		return err_errno(err, "epoll_create1");
+	if (http_resolver_new(&http->resolver, err))
+		return -1;
+	http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (http->wake < 0)
+		return err_errno(err, "eventfd");
+	event.data.fd = http_resolver_fd(http->resolver);
+	if (epoll_ctl(http->epoll, EPOLL_CTL_ADD, event.data.fd, &event))
+		return err_errno(err, "epoll_ctl");
+	event.data.fd = http->wake;
+	if (epoll_ctl(http->epoll, EPOLL_CTL_ADD, event.data.fd, &event))
+		return err_errno(err, "epoll_ctl");
+	http->multi = curl_multi_init();
+	http->parser = curl_url();
+	http->user_agent = options && options->user_agent
+				   ? strdup(options->user_agent)
+				   : str_format("crumble/%s", version_number);
+	if (!http->multi || !http->parser || !http->user_agent)
+		return err_set(err, ERR_NOMEM, "no memory for HTTP");
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, connections);
+	return 0;
+}
+
+int http_new(const struct http_options *options, struct http **ret_http, struct err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct http *http;
+
+	pthread_once(&once, init_curl);
+	if (init_code)
+		return err_set(err, ERR_NOMEM, "libcurl: %s", curl_easy_strerror(init_code));
+	http = calloc(1, sizeof(*http));
+	if (!http)
+		return err_set(err, ERR_NOMEM, "no memory for HTTP");
+	http->epoll = http->wake = -1;
+	http->timer_ns = INT64_MAX;
+	buf_init(&http->scratch, (size_t)256 << 10);
+	if (set_up(http, options, err)) {
+		http_free(http);
+		return -1;
+	}
+	*ret_http = http;
+	return 0;
+}
+
+/* --- the end of a transfer -------------------------------------------------------------------- */
+
+static void recycle(struct http_transfer *t)
+{
+	if (t->body.size > KEEP_BODY_BYTES)
+		buf_done(&t->body);
+	if (t->payload.size > KEEP_BODY_BYTES)
+		buf_done(&t->payload);
+	if (t->resolved) {
+		curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
+		curl_slist_free_all(TAKE(t->resolved));
+	}
+	t->next = t->http->pool;
+	t->http->pool = t;
+}
+
+static void release_held(struct http *http)
+{
+	if (http->held)
+		recycle(TAKE(http->held));
+}
+
+static void leave_multi(struct http_transfer *t)
+{
+	if (t->in_multi)
+		curl_multi_remove_handle(t->http->multi, t->easy);
+	t->in_multi = false;
+}
+
+/* Tells whoever waits for it; t is the pool's afterwards. */
+static void finish(struct http_transfer *t, enum outcome outcome)
+{
+	struct http *http = t->http;
+	struct http_reply reply;
+
+	leave_multi(t);
+	heap_remove(http, t);
+	t->active = false;
+	http_reply_fill(t, outcome, &reply);
+	t->done(t->arg, &reply);
+	if (!t->hold) {
+		recycle(t);
+		return;
+	}
+	release_held(http);
+	http->held = t;
+	http->held_reply = reply;
+}
+
+void http_free(struct http *http)
+{
+	if (!http)
+		return;
+	while (http->n_active) {
+		http_explain(http->heap[0], "cancelled");
+		finish(http->heap[0], OUTCOME_CANCELLED);
+	}
+	release_held(http);
+	while (http->pool) {
+		struct http_transfer *t = http->pool;
+
+		http->pool = t->next;
+		http_transfer_free(t);
+	}
+	curl_multi_cleanup(http->multi);
+	curl_url_cleanup(http->parser);
+	http_resolver_free(http->resolver);
+	http_identities_free(http);
+	if (http->epoll >= 0)
+		close(http->epoll);
+	if (http->wake >= 0)
+		close(http->wake);
+	buf_done(&http->scratch);
+	free(http->user_agent);
+	free(http->sockets);
+	free(http->heap);
+	free(http);
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+/* A handle, best one that was used for this URL. */
+static struct http_transfer *take(struct http *http, const char *url)
+{
+	struct http_transfer **link = &http->pool, *t;
+
+	for (int i = 0; *link && i < 16; i++, link = &(*link)->next)
+		if ((*link)->url && !strcmp((*link)->url, url))
+			break;
+	if (!*link)
+		link = &http->pool;
+	t = *link;
+	if (!t)
+		return http_transfer_new(http);
+	*link = t->next;
+	return t;
+}
+
+static int enter_multi(struct http_transfer *t)
+{
+	t->intercepted = false;
+	t->in_multi = curl_multi_add_handle(t->http->multi, t->easy) == CURLM_OK;
+	return t->in_multi ? 0 : -1;
+}
+
+int http_start(struct http *http, const struct http_request *request,
+	void (*done)(void *arg, const struct http_reply *reply), void *arg,
+	struct http_transfer **ret_transfer, struct err *err)
+{
+	struct http_transfer *t;
+
+	release_held(http);
+	t = take(http, request->url);
+	if (!t)
+		return err_set(err, ERR_NOMEM, "no memory for a request");
+	if (http_transfer_prepare(t, request, err)) {
+		recycle(t);
+		return -1;
+	}
+	t->done = done;
+	t->arg = arg;
+	if (heap_add(http, t)) {
+		recycle(t);
+		return err_set(err, ERR_NOMEM, "no memory for a request");
+	}
+	t->active = true;
+	schedule(t);
+	if (enter_multi(t)) {
+		heap_remove(http, t);
+		t->active = false;
+		recycle(t);
+		return err_set(
+			err, ERR_BUG, "libcurl takes no request here (from inside on_data?)");
+	}
+	if (ret_transfer)
+		*ret_transfer = t;
+	return 0;
+}
+
+void http_cancel(struct http_transfer *t)
+{
+	if (!t || !t->active)
+		return;
+	t->cancelled = true;
+	schedule(t);
+}
+
+void http_wake(struct http *http)
+{
+	eventfd_write(http->wake, 1);
+}
+
+size_t http_pending(const struct http *http)
+{
+	return http->n_active;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* curl wanted to look up a name: by its result for the proxy or for the host itself. */
+static void await_name(struct http_transfer *t, CURLcode code)
+{
+	const char *name = code == CURLE_COULDNT_RESOLVE_PROXY ? t->proxy : t->host;
+
+	leave_multi(t);
+	t->lookup_allowed = true;
+	if (*name) {
+		t->lookup = http_resolver_ask(t->http->resolver, name);
+		if (t->lookup)
+			return;
+		http_explain(t, "no thread to look up %s", name);
+	} else if (!enter_multi(t)) {
+		return; /* an address after all */
+	} else {
+		http_explain(t, "libcurl did not take the request again");
+	}
+	finish(t, OUTCOME_FAILED);
+}
+
+/* Goes on with a transfer whose name was looked up. */
+static bool resume(struct http_transfer *t, const struct http_lookup *lookup)
+{
+	long port = strcmp(lookup->host, t->host) ? t->proxy_port : t->port;
+
+	t->lookup = NULL;
+	if (!lookup->error && !http_transfer_resolved(t, lookup->host, port, lookup->addresses) &&
+		!enter_multi(t))
+		return false;
+	if (lookup->error)
+		http_explain(t, "cannot resolve %s: %s", lookup->host, gai_strerror(lookup->error));
+	else
+		http_explain(t, "libcurl did not take the request again");
+	finish(t, lookup->error ? OUTCOME_DNS : OUTCOME_FAILED);
+	return true;
+}
+
+static int end_lookups(struct http *http)
+{
+	struct http_lookup *lookup;
+	int ended = 0;
+
+	while ((lookup = http_resolver_next(http->resolver))) {
+		/* a callback may start and end others: begin again after each that ended */
+		for (size_t i = 0; i < http->n_active; i++)
+			if (http->heap[i]->lookup == lookup && resume(http->heap[i], lookup)) {
+				ended++;
+				i = (size_t)-1;
+			}
+		free(lookup);
+	}
+	return ended;
+}
+
+/* --- deadlines and results -------------------------------------------------------------------- */
+
+static curl_off_t time_of(const struct http_transfer *t, CURLINFO which)
+{
+	curl_off_t us = 0;
+
+	if (t->in_multi)
+		curl_easy_getinfo(t->easy, which, &us);
+	return us;
+}
+
+static void finish_late(struct http_transfer *t, int64_t limit_ms, const char *what)
+{
+	bool naming = t->lookup || (t->curl_looks_up && (*t->host || *t->proxy) &&
+					   !time_of(t, CURLINFO_NAMELOOKUP_TIME_T));
+
+	if (naming)
+		http_explain(t, "the name was not resolved within %lld ms", (long long)limit_ms);
+	else
+		http_explain(t, "%s within %lld ms", what, (long long)limit_ms);
+	finish(t, naming ? OUTCOME_DNS : OUTCOME_TIMEOUT);
+}
+
+/* Looks at a transfer whose time has come. True: it ended. */
+static bool look_at(struct http_transfer *t, int64_t now)
+{
+	bool connected = time_of(t, CURLINFO_PRETRANSFER_TIME_T) > 0;
+
+	if (t->cancelled) {
+		http_explain(t, "cancelled");
+		finish(t, OUTCOME_CANCELLED);
+		return true;
+	}
+	if (t->total_at <= now) {
+		finish_late(t, t->total_ms, connected ? "no whole answer" : "no connection");
+		return true;
+	}
+	if (t->connect_at && t->connect_at <= now) {
+		if (!connected) {
+			finish_late(t, t->connect_ms, "no connection");
+			return true;
+		}
+		t->connect_at = 0;
+	}
+	if (t->idle_ms > 0 && !connected) {
+		t->last_ns = now; /* silence counts from the connection on */
+	} else if (t->idle_ms > 0 && t->last_ns + t->idle_ms * NS_PER_MS <= now) {
+		finish_late(t, t->idle_ms, "silence: not one byte");
+		return true;
+	}
+	schedule(t);
+	return false;
+}
+
+static int expire(struct http *http)
+{
+	int64_t now = clock_now_ns();
+	int ended = 0;
+
+	while (http->n_active && http->heap[0]->wake_ns <= now)
+		ended += look_at(http->heap[0], now);
+	return ended;
+}
+
+static int collect(struct http *http)
+{
+	int ended = 0, left;
+	CURLMsg *message;
+
+	while ((message = curl_multi_info_read(http->multi, &left))) {
+		struct http_transfer *t = NULL;
+		CURLcode code = message->data.result;
+		enum outcome outcome;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+		if (t->intercepted && (code == CURLE_COULDNT_RESOLVE_HOST ||
+					      code == CURLE_COULDNT_RESOLVE_PROXY)) {
+			await_name(t, code);
+			continue;
+		}
+		outcome = t->cancelled ? OUTCOME_CANCELLED : http_classify(t, code);
+		if (t->too_large)
+			http_explain(t, "the answer is larger than %zu bytes", t->body.max_bytes);
+		else if (outcome == OUTCOME_CANCELLED)
+			http_explain(t, "cancelled");
+		else if (outcome != OUTCOME_OK)
+			http_explain(
+				t, "%s", t->curl_text[0] ? t->curl_text : curl_easy_strerror(code));
+		finish(t, outcome);
+		ended++;
+	}
+	return ended;
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+/* The kernel may add 50 us to each wait of a thread, unless told otherwise. */
+static void want_precision(void)
+{
+	static _Thread_local bool told;
+
+	if (!told)
+		prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+	told = true;
+}
+
+static void wait_for_events(struct http *http, int64_t until_ns, struct stop *stop)
+{
+	struct pollfd fds[2] = { { .fd = http->epoll, .events = POLLIN },
+		{ .fd = stop ? stop_fd(stop) : -1, .events = POLLIN } };
+	int64_t wait;
+	struct timespec ts;
+
+	if (http->timer_ns < until_ns)
+		until_ns = http->timer_ns;
+	if (http->n_active && http->heap[0]->wake_ns < until_ns)
+		until_ns = http->heap[0]->wake_ns;
+	wait = until_ns - clock_now_ns();
+	if (until_ns <= 0 || wait < 0 || stop_requested(stop))
+		wait = 0;
+	ts.tv_sec = wait / NS_PER_S;
+	ts.tv_nsec = wait % NS_PER_S;
+	want_precision();
+	ppoll(fds, 2, &ts, NULL);
+}
+
+/* Hands curl what is ready. Returns the number of transfers that ended with their lookup. */
+static int handle_events(struct http *http)
+{
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(http->epoll, events, EVENTS, 0), ended = 0, running;
+
+	for (int i = 0; i < n; i++) {
+		int fd = events[i].data.fd, what = 0;
+
+		if (fd == http_resolver_fd(http->resolver)) {
+			ended += end_lookups(http);
+			continue;
+		}
+		if (fd == http->wake) {
+			eventfd_read(http->wake, &(eventfd_t){ 0 });
+			continue;
+		}
+		if (!http->sockets[fd].wanted) {
+			unregister(http, fd); /* an idle connection that closes: curl will see */
+			continue;
+		}
+		what |= events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0;
+		what |= events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0;
+		what |= events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0;
+		curl_multi_socket_action(http->multi, fd, what, &running);
+	}
+	return ended;
+}
+
+int http_drive(struct http *http, int64_t until_ns, struct stop *stop)
+{
+	int ended;
+
+	release_held(http);
+	run_timers(http);
+	ended = collect(http);
+	if (!ended)
+		wait_for_events(http, until_ns, stop);
+	ended += handle_events(http);
+	run_timers(http);
+	ended += collect(http);
+	return ended + expire(http);
+}
+
+/* --- one request ------------------------------------------------------------------------------ */
+
+static void note_end(void *arg, const struct http_reply *reply)
+{
+	(void)reply;
+	*(bool *)arg = true;
+}
+
+int http_perform(struct http *http, const struct http_request *request, struct stop *stop,
+	const struct http_reply **ret_reply, struct err *err)
+{
+	struct http_transfer *t;
+	bool ended = false;
+
+	if (stop_requested(stop))
+		return err_set(err, ERR_STOPPED, "stopped before a request");
+	if (http_start(http, request, note_end, &ended, &t, err))
+		return -1;
+	t->hold = true;
+	while (!ended) {
+		http_drive(http, INT64_MAX, stop);
+		if (!ended && stop_requested(stop))
+			http_cancel(t);
+	}
+	if (stop_requested(stop) && http->held_reply.outcome == OUTCOME_CANCELLED)
+		return err_set(err, ERR_STOPPED, "%s", t->error);
+	*ret_reply = &http->held_reply;
+	return 0;
+}
