@@ -11,6 +11,7 @@
  *                sha256 seed (decimal string) pid host cluster{kind: none|sandbox|kubeconfig|
  *                in-cluster, context, server, version, namespace} phases{baseline,faults,recovery;
  *                faults 0: until done} artifact_base?
+ *  cluster       kind context namespace server version: once it has answered
  *  cookie        name kind mark: plan|begin|end, line, instant:bool, settle
  *  verifier      name kind mark: plan|begin|end, line, finite:bool control:bool period timeout flap
  *                warmup phases[] file (samples file below samples/); a finite one may have several:

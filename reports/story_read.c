@@ -482,6 +482,22 @@ static void on_run(struct story *s, const cJSON *e)
 	s->nomem |= !s->run;
 }
 
+/* What was known of it only once it had answered. */
+static void on_cluster(struct story *s, const cJSON *e)
+{
+	static const char *const keys[] = { "server", "version" };
+	cJSON *cluster = cJSON_GetObjectItemCaseSensitive(s->run, "cluster");
+
+	for (size_t i = 0; cluster && i < ARRAY_LEN(keys); i++) {
+		const char *value = json_str(e, keys[i], NULL);
+
+		if (!value)
+			continue;
+		cJSON_DeleteItemFromObjectCaseSensitive(cluster, keys[i]);
+		s->nomem |= !cJSON_AddStringToObject(cluster, keys[i], value);
+	}
+}
+
 static int on_event(void *arg, const cJSON *e)
 {
 	struct story *s = arg;
@@ -491,6 +507,8 @@ static int on_event(void *arg, const cJSON *e)
 	s->last_ns = t > s->last_ns ? t : s->last_ns;
 	if (is(name, "run"))
 		on_run(s, e);
+	else if (is(name, "cluster"))
+		on_cluster(s, e);
 	else if (is(name, "cookie"))
 		on_cookie(s, e);
 	else if (is(name, "verifier"))

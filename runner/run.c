@@ -140,7 +140,7 @@ static void tell_phase(struct run *run, enum phase_bit phase, int64_t at_ns)
 static bool pass_gate(struct run *run)
 {
 	char message[256] = "";
-	struct err err;
+	struct err err = { ERR_NONE, "" };
 	bool ok = false;
 
 	if (!pass_until(run, clock_now_ns() + SAMPLES_ARRIVE_MS * NS_PER_MS))
