@@ -80,8 +80,8 @@ static int merge_section(
 		const cJSON *value = json_at(item, inner, NULL);
 
 		if (!name)
-			return err_set(
-				err, ERR_CONFIG, "%s: %s: an entry without a name", file, key);
+			return err_set(err, ERR_CONFIG,
+				"%s: %s: an entry whose name is missing or no string", file, key);
 		if (cJSON_GetObjectItemCaseSensitive(seen, name))
 			return err_set(err, ERR_CONFIG, "%s: %s: \"%s\" stands there twice", file,
 				key, name);
