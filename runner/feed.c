@@ -130,15 +130,15 @@ static void hold(struct feeder *f, const char *id, const struct cookie_plan *pla
 	f->held = held;
 }
 
-static void do_bite(struct feeder *f, const char *id, const struct cookie_plan *plan,
-	struct watch_bite *watched)
+static void do_bite(
+	struct feeder *f, const char *id, const struct cookie_plan *plan, struct bite *watched)
 {
 	const struct cookie_env env = env_of(f->run, f->cookie, f->k8s);
 	struct err err = { ERR_NONE, "" };
 	cJSON *done;
 	int failed;
 
-	watch_sent(watched);
+	bite_sent(watched);
 	recorder_event(f->run->recorder, json_object("e", "bite.sent", "bite", id, (char *)NULL));
 	say_bite(id, plan);
 	live_bite(f->run->live);
@@ -149,25 +149,25 @@ static void do_bite(struct feeder *f, const char *id, const struct cookie_plan *
 	done = json_object("e", "bite.done", "bite", id, "message", err.text, (char *)NULL);
 	cJSON_AddBoolToObject(done, "ok", !failed);
 	recorder_event(f->run->recorder, done);
-	watch_done(watched, !failed);
+	bite_done(watched, !failed);
 	if (failed)
 		log_line(LOG_ERROR, "BITE", "%-18s failed: %s", id, err.text);
 }
 
 static void bite(struct feeder *f, unsigned round, int64_t due_ns, const struct cookie_plan *plan)
 {
-	struct watch_bite *watched = NULL;
+	struct bite *watched = NULL;
 	char id[80];
 	struct err err;
 
 	snprintf(id, sizeof(id), "%.60s/%u", f->cookie->name, round + 1);
-	if (watch_add(f->run->watch, id, f->cookie->ops, plan, &watched, &err)) {
+	if (bites_add(f->run->bites, id, f->cookie->ops, plan, &watched, &err)) {
 		tell_skip(f, due_ns, err.text, NULL);
 		return;
 	}
 	if (commit_intent(f, id, due_ns, plan, &err)) {
 		/* What is not on disk is not done. */
-		watch_drop(watched);
+		bite_drop(watched);
 		log_error("%s is not done: %s", id, err.text);
 		return;
 	}
@@ -305,7 +305,9 @@ int feed_preflight(struct run *run, struct err *err)
 
 	if (!s->n_cookies)
 		return 0;
-	if (watch_new(cluster_config(run->cluster), run->recorder, &run->watch, err))
+	if (bites_new(run->recorder, &run->bites, err) ||
+		watch_new(
+			cluster_config(run->cluster), run->recorder, run->bites, &run->watch, err))
 		return -1;
 	for (size_t i = 0; i < s->n_cookies; i++)
 		if (preflight_one(run, &s->cookies[i], err))

@@ -5,7 +5,7 @@
 #include "runner/run.h"
 
 #include "base/log.h"
-#include "runner/watch.h"
+#include "runner/bites.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct live {
 	char phase[16];
 	int64_t begin_ns, until_ns;
 	struct sampler *sampler;
-	struct watch *watch;
+	struct bites *bites_in_force;
 	unsigned bites, shown;
 };
 
@@ -35,11 +35,11 @@ static struct live *on_terminal;
 static int add_phase(const struct live *l, char *out, size_t size)
 {
 	int64_t now_ns = clock_now_ns();
-	struct watch_count count = { 0 };
+	struct bites_count count = { 0 };
 	char left[48] = "";
 
-	if (l->watch)
-		watch_count(l->watch, &count);
+	if (l->bites_in_force)
+		bites_count(l->bites_in_force, &count);
 	if (l->until_ns > now_ns)
 		snprintf(left, sizeof(left), ", %.0f s left", (double)(l->until_ns - now_ns) / 1e9);
 	return snprintf(out, size, "%s %.0f s%s; bites %u, proved %u, awaiting a pod %u", l->phase,
@@ -185,11 +185,11 @@ void live_phase(struct live *l, const char *name, int64_t until_ns)
 	pthread_mutex_unlock(&l->lock);
 }
 
-void live_show(struct live *l, struct sampler *sampler, struct watch *watch)
+void live_show(struct live *l, struct sampler *sampler, struct bites *bites)
 {
 	pthread_mutex_lock(&l->lock);
 	l->sampler = sampler;
-	l->watch = watch;
+	l->bites_in_force = bites;
 	pthread_mutex_unlock(&l->lock);
 }
 

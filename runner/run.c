@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "runner/bites.h"
 #include "runner/folder.h"
 #include "runner/watch.h"
 
@@ -209,14 +210,14 @@ static void recovery(struct run *run)
 {
 	int64_t length_ns = run->scenario->recovery_ns;
 	int64_t begin_ns = phase_begin(run, "recovery", length_ns), from_ns = begin_ns;
-	struct watch_count count;
+	struct bites_count count;
 
 	tell_phase(run, PHASE_RECOVERY, begin_ns);
 	while (clock_now_ns() < from_ns + length_ns) {
 		if (!pass_until(run, clock_now_ns() + LOOK_MS * NS_PER_MS))
 			break;
-		if (run->watch) {
-			watch_count(run->watch, &count);
+		if (run->bites) {
+			bites_count(run->bites, &count);
 			if (count.last_ns > from_ns)
 				from_ns = count.last_ns;
 		}
@@ -270,7 +271,7 @@ static void act(struct run *run)
 		log_error("%s", err.text);
 	phase_end(run, "deploy");
 	if (!failed) {
-		live_show(run->live, run->sampler, run->watch);
+		live_show(run->live, run->sampler, run->bites);
 		failed = start_sampling(run);
 	}
 	if (!failed && baseline(run) && faults(run))
@@ -289,6 +290,7 @@ static void wind_down(struct run *run)
 	stage_down(run);
 	phase_end(run, "teardown");
 	watch_free(TAKE(run->watch));
+	bites_free(TAKE(run->bites));
 }
 
 /* ---- begin and end ---- */

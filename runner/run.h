@@ -5,7 +5,8 @@
  *   stage.c       deploy and teardown
  *   finite.c      verifiers that end by themselves, a thread each
  *   feed.c        cookies, a thread each
- *   watch.c       what the cluster's pods say about bites, a thread a namespace
+ *   watch.c       the cluster's pods, a thread a namespace
+ *   bites.c       what they say about bites: proofs and replacements
  *   plan.c        the events that a record begins with, plan.json, --dry-run
  *   checkpoint.c  the JUnit file while the run lives
  *   live.c        lines and footer for people
@@ -64,6 +65,7 @@ int batch_write(struct batch *batch, size_t index, bool checkpoint, struct err *
 
 struct live;
 struct watch;
+struct bites;
 struct finite;
 struct feeders;
 struct checkpoint;
@@ -99,6 +101,7 @@ struct run {
 	bool sampling;
 	struct finite *finite;
 	struct watch *watch;
+	struct bites *bites;
 	struct feeders *feeders;
 
 	bool config_error;  /* what went wrong was a mistake of configuration */
@@ -173,7 +176,7 @@ int live_start(struct run *run, struct err *err);
 /* The phase that is on, and when it is expected to end (0: unknown). */
 void live_phase(struct live *live, const char *name, int64_t until_ns);
 /* Where figures come from; NULL before these are freed. */
-void live_show(struct live *live, struct sampler *sampler, struct watch *watch);
+void live_show(struct live *live, struct sampler *sampler, struct bites *bites);
 void live_bite(struct live *live);
 void live_outage(void *arg, const char *verifier, bool begins, int64_t length_ns, const char *what);
 void live_end(struct live *live);
