@@ -251,6 +251,7 @@ static bool too_little(
 	}
 	if (c->n >= needs && !isnan(c->value))
 		return false;
+	c->value = NAN; /* a figure that means nothing is not shown */
 	*ret_result = case_set(c, VERDICT_BROKEN, "crumble.NoData",
 		"%" PRIu64 " of %" PRIu64 " %ssamples needed for %s%s%s", c->n, needs ? needs : 1,
 		is_percentile(e->metric) ? "ok " : "", metric_name(e->metric),

@@ -208,11 +208,14 @@ static void remember_last(struct measure *m, const struct sample *s, int phase)
 {
 	enum sample_class class = sample_class(s);
 
-	if (class == SAMPLE_NEITHER || s->outcome == OUTCOME_LOST)
+	if (class == SAMPLE_NEITHER)
 		return;
+	m->last_due_ns = s->due_ns;
 	m->last_ok[m->n_last++ % LAST_SAMPLES] = class == SAMPLE_OK;
 	if (class != SAMPLE_OK)
 		return;
+	if ((int64_t)s->done_us * 1000 > m->slowest_ns)
+		m->slowest_ns = (int64_t)s->done_us * 1000;
 	m->last_us[m->n_last_us++ % LAST_LATENCIES] = s->done_us;
 	if (phase == MEASURE_BASELINE)
 		moments_add(&m->baseline, s->done_us);
@@ -283,6 +286,7 @@ int measure_verifier(struct measure_env *env, size_t verifier, int64_t until_ns,
 	if (!m)
 		return err_set(err, ERR_NOMEM, "no memory to measure %s", v->name);
 	m->verifier = v;
+	m->last_due_ns = -1;
 	if (v->warmup_ns > 0 && v->begin_ns >= 0)
 		g.warm_ns = v->begin_ns + v->warmup_ns;
 	for (size_t i = 0; i < v->n_files; i++)

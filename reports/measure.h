@@ -40,6 +40,8 @@ struct measure {
 	uint64_t warmup, iterations_lost;            /* dropped; OUTCOME_LOST */
 	struct tally phase[MEASURE_PHASES];
 	bool met_bite;          /* a sample overlaps a bite in force */
+	int64_t last_due_ns;    /* of the newest sample that was sent; -1: none */
+	int64_t slowest_ns;     /* the longest time from due to done of an ok one */
 	bool open_at_end;       /* the last outage never ended */
 	enum blame_class last_class; /* of the last outage */
 	bool last_ok[LAST_SAMPLES];

@@ -85,6 +85,7 @@ struct result {
 	char *cluster;   /* one line: kind, server, version */
 	int64_t wall_ns, length_ns;
 	bool complete;   /* run.end stands there (or `ending`) */
+	bool live;       /* its runner is alive and writes these files itself */
 	bool record_damaged;
 	int signal;      /* that ended it; 0: none */
 	enum verdict verdict;

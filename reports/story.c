@@ -96,12 +96,17 @@ void story_free(struct story *s)
 	free(s);
 }
 
-const char *story_phase_now(const struct story *s)
+const char *story_phase_at(const struct story *s, int64_t at_ns)
 {
 	for (int p = STORY_PHASES - 1; p >= 0; p--)
-		if (s->begin[p] >= 0)
+		if (s->begin[p] >= 0 && s->begin[p] <= at_ns)
 			return story_phase_names[p];
 	return "start";
+}
+
+const char *story_phase_now(const struct story *s)
+{
+	return story_phase_at(s, INT64_MAX);
 }
 
 bool story_touched(const struct story *s)

@@ -117,6 +117,8 @@ void story_free(struct story *story);
 
 /* The phase that was running at the end of what is known: a static name, or "start". */
 const char *story_phase_now(const struct story *story);
+/* The phase at a time. */
+const char *story_phase_at(const struct story *story, int64_t at_ns);
 /* Did anything begin that might need to be undone? */
 bool story_touched(const struct story *story);
 /* Is this bite's fault possibly still there? Instant ones never. */
