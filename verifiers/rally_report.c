@@ -29,7 +29,8 @@ struct emission {
 
 /* ---- cases ---- */
 
-/* "sla: failure_rate", and which workload where there are several. */
+/* "failure_rate" (reports put "VERIFIER sla: " in front), and which workload if there are several.
+ */
 static void tell_case(const struct emission *e, const struct workload *w, const char *what,
 	const char *verdict, const char *message)
 {
@@ -57,7 +58,7 @@ static void tell_sla(struct emission *e, const struct workload *w)
 		bool ok = json_bool(item, false, "success", NULL);
 		char what[128];
 
-		snprintf(what, sizeof(what), "sla: %s", criterion ? criterion : "unnamed");
+		snprintf(what, sizeof(what), "%s", criterion ? criterion : "unnamed");
 		tell_case(e, w, what, ok ? "pass" : "fail", detail ? detail : "");
 		e->failed += !ok;
 	}
@@ -181,18 +182,16 @@ static void add_iteration(
 static void add_lost(
 	const struct emission *e, struct stream *stream, const struct workload *w, int64_t last_due)
 {
-	uint16_t detail = details_number(e->details,
-		"lost by Rally: the scenario could not even be constructed (see its log)");
-
 	for (int64_t i = 0; i < w->lost; i++) {
 		struct sample sample = { .due_ns = last_due,
 			.sent_us = SAMPLE_NEVER,
 			.first_us = SAMPLE_NEVER,
 			.done_us = SAMPLE_NEVER,
 			.outcome = OUTCOME_LOST,
-			.detail = detail,
 			.seq = (uint32_t)(w->recorded + i) };
 
+		sample.detail = details_number(e->details,
+			"lost by Rally: the scenario could not even be constructed (see its log)");
 		stream_add(stream, &sample);
 	}
 }
