@@ -383,6 +383,24 @@ void http_cancel(struct http_transfer *t)
 	schedule(t);
 }
 
+int http_watch(struct http *http, struct stop *stop, struct err *err)
+{
+	/* once is enough to be told, and it stays readable for ever */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	if (http->watched)
+		epoll_ctl(http->epoll, EPOLL_CTL_DEL, stop_fd(http->watched), NULL);
+	http->watched = stop;
+	if (!stop)
+		return 0;
+	event.data.fd = stop_fd(stop);
+	if (epoll_ctl(http->epoll, EPOLL_CTL_ADD, event.data.fd, &event)) {
+		http->watched = NULL;
+		return err_errno(err, "epoll_ctl");
+	}
+	return 0;
+}
+
 void http_wake(struct http *http)
 {
 	eventfd_write(http->wake, 1);
@@ -557,12 +575,10 @@ static void want_precision(void)
 	told = true;
 }
 
-static void wait_for_events(struct http *http, int64_t until_ns, struct stop *stop)
+/* How long there is nothing to do but wait. */
+static struct timespec time_left(const struct http *http, int64_t until_ns, const struct stop *stop)
 {
-	struct pollfd fds[2] = { { .fd = http->epoll, .events = POLLIN },
-		{ .fd = stop ? stop_fd(stop) : -1, .events = POLLIN } };
 	int64_t wait;
-	struct timespec ts;
 
 	if (http->timer_ns < until_ns)
 		until_ns = http->timer_ns;
@@ -571,17 +587,33 @@ static void wait_for_events(struct http *http, int64_t until_ns, struct stop *st
 	wait = until_ns - clock_now_ns();
 	if (until_ns <= 0 || wait < 0 || stop_requested(stop))
 		wait = 0;
-	ts.tv_sec = wait / NS_PER_S;
-	ts.tv_nsec = wait % NS_PER_S;
+	return (struct timespec){ .tv_sec = wait / NS_PER_S, .tv_nsec = wait % NS_PER_S };
+}
+
+static int wait_for_events(struct http *http, int64_t until_ns, struct stop *stop,
+	struct epoll_event events[EVENTS])
+{
+	struct timespec ts = time_left(http, until_ns, stop);
+	struct pollfd fds[2] = { { .fd = http->epoll, .events = POLLIN },
+		{ .fd = stop ? stop_fd(stop) : -1, .events = POLLIN } };
+	int n;
+
 	want_precision();
-	ppoll(fds, 2, &ts, NULL);
+	if (!stop && !http->no_pwait2) {
+		n = epoll_pwait2(http->epoll, events, EVENTS, &ts, NULL);
+		if (n >= 0 || errno == EINTR)
+			return n;
+		http->no_pwait2 = true;
+	}
+	if (ppoll(fds, 2, &ts, NULL) <= 0)
+		return 0;
+	return epoll_wait(http->epoll, events, EVENTS, 0);
 }
 
 /* Hands curl what is ready. Returns the number of transfers that ended with their lookup. */
-static int handle_events(struct http *http)
+static int handle_events(struct http *http, const struct epoll_event *events, int n)
 {
-	struct epoll_event events[EVENTS];
-	int n = epoll_wait(http->epoll, events, EVENTS, 0), ended = 0, running;
+	int ended = 0, running;
 
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd, what = 0;
@@ -594,6 +626,8 @@ static int handle_events(struct http *http)
 			eventfd_read(http->wake, &(eventfd_t){ 0 });
 			continue;
 		}
+		if (http->watched && fd == stop_fd(http->watched))
+			continue;
 		if (!http->sockets[fd].wanted) {
 			unregister(http, fd); /* an idle connection that closes: curl will see */
 			continue;
@@ -608,14 +642,14 @@ static int handle_events(struct http *http)
 
 int http_drive(struct http *http, int64_t until_ns, struct stop *stop)
 {
-	int ended;
+	struct epoll_event events[EVENTS];
+	int ended, n;
 
 	release_held(http);
 	run_timers(http);
 	ended = collect(http);
-	if (!ended)
-		wait_for_events(http, until_ns, stop);
-	ended += handle_events(http);
+	n = wait_for_events(http, ended ? 0 : until_ns, stop, events);
+	ended += handle_events(http, events, n);
 	run_timers(http);
 	ended += collect(http);
 	return ended + expire(http);

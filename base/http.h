@@ -83,6 +83,9 @@ void http_cancel(struct http_transfer *transfer);
 /* Handles what is ready; waits until something is, until `until_ns`, or until `stop` is set
  * (may be NULL). Returns the number of transfers that ended. Call it in a loop. */
 int http_drive(struct http *http, int64_t until_ns, struct stop *stop);
+/* Every http_drive from here on returns when `stop` is set, also without being told of it: each of
+ * its waits is then one system call instead of two. NULL ends that; `stop` must live until then. */
+int http_watch(struct http *http, struct stop *stop, struct err *err);
 /* From any thread: the http_drive that waits, or the next one, returns at once. */
 void http_wake(struct http *http);
 /* Transfers under way. */

@@ -94,6 +94,8 @@ struct http {
 	CURLU *parser;
 	int epoll;
 	int wake; /* eventfd of http_wake */
+	struct stop *watched;
+	bool no_pwait2; /* a kernel before 5.11, or a filter that does not know the call */
 	int64_t timer_ns; /* when curl wants to be called; INT64_MAX: never */
 	char *user_agent;
 	struct socket_state *sockets; /* by descriptor */

@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 
-#include <sys/prctl.h>
-
 #define FLUSH_NS (NS_PER_S / 2) /* half of the second that the record promises */
 #define BATCH 64                /* slots in a row before the network is looked at again */
 
@@ -194,25 +192,33 @@ static void cancel_all(struct sampler *sampler)
 	tend_streams(sampler);
 }
 
-int sampler_run(struct sampler *sampler, struct stop *stop, struct err *err)
+/* Until it is over, or `stop` is set. */
+static int drive(struct sampler *sampler, struct stop *stop, struct err *err)
 {
 	int64_t next_ns, tend_ns = 0;
 
-	/* otherwise the kernel may gather our wake-ups with others', 50 us late */
-	prctl(PR_SET_TIMERSLACK, 1UL);
 	while (!stop_requested(stop)) {
-		if (run_due(sampler, &next_ns, err)) {
-			cancel_all(sampler);
+		if (run_due(sampler, &next_ns, err))
 			return -1;
-		}
 		if (sampler->tend || clock_now_ns() >= tend_ns) {
 			tend_streams(sampler);
 			tend_ns = clock_now_ns() + FLUSH_NS;
 		}
 		if (sampler->over && !sampler->in_flight)
 			return 0;
-		http_drive(sampler->http, next_ns < tend_ns ? next_ns : tend_ns, stop);
+		http_drive(sampler->http, next_ns < tend_ns ? next_ns : tend_ns, NULL);
 	}
-	cancel_all(sampler);
 	return 0;
+}
+
+int sampler_run(struct sampler *sampler, struct stop *stop, struct err *err)
+{
+	int failed;
+
+	if (http_watch(sampler->http, stop, err))
+		return -1;
+	failed = drive(sampler, stop, err);
+	cancel_all(sampler);
+	http_watch(sampler->http, NULL, NULL);
+	return failed;
 }
