@@ -193,6 +193,9 @@ static int add(struct cookiemonster *monster, const struct bite *bite, struct er
 
 	if (check_kind(bite->kind, err))
 		return -1;
+	if (!bite->namespace &&
+		note(monster, err, "names no %s: the scenario's is taken", "namespace"))
+		return -1;
 	if (monster->n == COOKIES_MAX)
 		return err_set(err, ERR_CONFIG, "more than %d resources", COOKIES_MAX);
 	v = realloc(monster->v, (monster->n + 1) * sizeof(*v));

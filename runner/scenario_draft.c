@@ -154,5 +154,7 @@ int64_t draft_faults_ns(const struct form_phases *phases, struct err *err)
 
 char *path_in(const char *dir, const char *name)
 {
-	return *name == '/' ? strdup(name) : str_format("%s/%s", dir, name);
+	if (*name == '/' || !strcmp(dir, "."))
+		return strdup(name);
+	return str_format("%s/%s", dir, name);
 }
