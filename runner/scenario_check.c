@@ -127,7 +127,9 @@ static int check_strings(struct check *c, const struct param *param, void *param
 	int ret = 0;
 
 	if (!node->n)
-		return problem_error(c->problems, node, path, "is empty: leave the key out");
+		return problem_error(c->problems, node, path,
+			param->required ? "is empty: at least one is needed"
+					: "is empty: leave the key out");
 	param_done(just_this, params);
 	for (size_t i = 0; i < node->n; i++) {
 		char item[PATH_BYTES];

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "runner/scenario.h"
+#include "runner/scenario_draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -162,13 +163,23 @@ int scenario_resolve_params(const struct param *table, const void *params, size_
 	return 0;
 }
 
-static bool params_name_service(const struct param *table, const void *params)
+/* Files that a scenario names may hold references too (clouds.yaml, Rally's tasks). One that cannot
+ * be read is for those who open it to complain about. */
+static bool file_names_service(const char *dir, const char *name)
+{
+	OWN_MEM char *path = path_in(dir, name), *text = NULL;
+
+	return path && !buf_read_file(path, YAML_MAX_BYTES, &text, NULL, NULL) && service_in(text);
+}
+
+static bool params_name_service(const struct param *table, const void *params, const char *dir)
 {
 	for (; table && table->name; table++) {
 		const void *at = (const char *)params + table->offset;
 		const struct strings *list = at;
+		const char *text = table->type == PARAM_STRING ? *(char *const *)at : NULL;
 
-		if (table->type == PARAM_STRING && service_in(*(char *const *)at))
+		if (service_in(text) || (text && table->file && file_names_service(dir, text)))
 			return true;
 		for (size_t i = 0; table->type == PARAM_STRINGS && i < list->n; i++)
 			if (service_in(list->v[i]))
@@ -181,16 +192,19 @@ bool scenario_needs_cluster(const struct scenario *scenario)
 {
 	if (scenario->cluster_named || scenario->n_cookies)
 		return true;
+	if (scenario->clouds_file && file_names_service(".", scenario->clouds_file))
+		return true;
 	for (size_t i = 0; i < scenario->n_deploy; i++) {
 		const struct scenario_deploy *d = &scenario->deploy[i];
 
-		if (d->ops->needs_cluster || params_name_service(d->ops->params, d->params))
+		if (d->ops->needs_cluster ||
+			params_name_service(d->ops->params, d->params, scenario->dir))
 			return true;
 	}
 	for (size_t i = 0; i < scenario->n_verify; i++) {
 		const struct verifier *v = &scenario->verify[i].v;
 
-		if (params_name_service(v->ops->params, v->params))
+		if (params_name_service(v->ops->params, v->params, scenario->dir))
 			return true;
 	}
 	return false;

@@ -251,6 +251,18 @@ static void services_are_replaced_in_every_string(void **state)
 	free(params);
 }
 
+/* No cookie and no deployment: only the references, wherever they stand, ask for a cluster. */
+static void references_need_a_cluster(void **state)
+{
+	struct scenario *in_url = load("good-url.yaml"), *in_file = load("good-clouds.yaml");
+
+	(void)state;
+	assert_true(scenario_needs_cluster(in_url));
+	assert_true(scenario_needs_cluster(in_file));
+	scenario_free(in_url);
+	scenario_free(in_file);
+}
+
 /* ---- the commands ---- */
 
 /* What cmd_list prints, to be freed. */
@@ -330,6 +342,7 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(a_missing_file_is_one_line),
 		cmocka_unit_test(services_are_replaced_in_every_string),
+		cmocka_unit_test(references_need_a_cluster),
 		cmocka_unit_test(check_has_exit_codes),
 		cmocka_unit_test(list_has_every_kind_and_metric),
 	};
