@@ -352,6 +352,8 @@ static int check_leftovers(struct batch_entry *entry, const struct run_options *
 	size_t remaining;
 	int result = 0;
 
+	if (folder_check(entry->dir, err))
+		return -1;
 	if (!folder_has(entry->dir, "journal.jsonl"))
 		return 0;
 	if (leftovers_read(entry->dir, &left, err))
@@ -532,7 +534,7 @@ static int go(struct loading *l, const struct run_options *options, struct signa
 		return dry_run(l->batch, options, signals);
 	if (make_out(l, &err)) {
 		fprintf(stderr, "crumble: --out %s: give a folder that can be written\n", err.text);
-		return last_line(l->batch, options, EXIT_USAGE);
+		return EXIT_USAGE;
 	}
 	find_leftovers(l, options, signals_stop(signals));
 	if (l->problems.len)

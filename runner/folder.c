@@ -74,14 +74,21 @@ static void free_entries(struct dirent **entries, int n)
 	free(entries);
 }
 
+/* An empty folder, or nothing at all. */
 static bool is_empty(const char *path)
 {
 	struct dirent **entries = NULL;
-	int n = scandir(path, &entries, is_entry, NULL);
+	struct stat st;
+	int n;
 
-	if (n >= 0)
+	if (lstat(path, &st))
+		return errno == ENOENT;
+	n = scandir(path, &entries, is_entry, NULL);
+	if (n > 0)
 		free_entries(entries, n);
-	return n <= 0;
+	else
+		free(entries);
+	return n == 0;
 }
 
 static int make_inner(const char *path, const char *name, struct err *err)
@@ -91,17 +98,17 @@ static int make_inner(const char *path, const char *name, struct err *err)
 	return inner ? make_one(inner, err) : err_set(err, ERR_NOMEM, "%s: no memory", path);
 }
 
+int folder_check(const char *path, struct err *err)
+{
+	if (folder_has(path, "journal.jsonl") || is_empty(path))
+		return 0;
+	return err_set(err, ERR_USAGE,
+		"%s: is there and is no record of a run: empty it, or give another --out", path);
+}
+
 int folder_renew(const char *path, struct err *err)
 {
-	if (folder_has(path, "journal.jsonl")) {
-		if (folder_remove(path, err))
-			return -1;
-	} else if (!is_empty(path)) {
-		return err_set(err, ERR_USAGE,
-			"%s: is there and is no record of a run: empty it, or give another --out",
-			path);
-	}
-	if (folder_make(path, err))
+	if (folder_check(path, err) || folder_remove(path, err) || folder_make(path, err))
 		return -1;
 	return make_inner(path, "logs", err) || make_inner(path, "artifacts", err) ||
 			       make_inner(path, "samples", err)

@@ -12,8 +12,10 @@ int folder_make(const char *path, struct err *err);
 /* Removes a tree. Links are removed, never followed. One that is not there is fine. */
 int folder_remove(const char *path, struct err *err);
 bool folder_has(const char *dir, const char *name);
-/* An empty OUT/NAME with logs, artifacts and samples in it, in place of an earlier record. Refuses
- * a folder that holds anything but a record (ERR_USAGE). */
+/* May this folder be replaced? It is missing, empty, or a record; otherwise ERR_USAGE. */
+int folder_check(const char *path, struct err *err);
+/* An empty OUT/NAME with logs, artifacts and samples in it, in place of what folder_check
+ * allows. */
 int folder_renew(const char *path, struct err *err);
 
 /* The records that DIR means: itself, or its sub-folders that are one. To be freed with
