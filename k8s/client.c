@@ -8,9 +8,10 @@
 #include <string.h>
 
 #define TOKEN_BYTES 65536
-#define TOKEN_FRESH_NS (60 * NS_PER_S) /* as client-go has it; kubelets rotate long before expiry \
-					*/
-#define TRY_MS 15000 /* of a repeatable request: a dead server leaves time for another try */
+#define TOKEN_FRESH_NS                                                             \
+	(60 * NS_PER_S) /* as client-go has it; kubelets rotate long before expiry \
+			 */
+#define TRY_MS 15000    /* of a repeatable request: a dead server leaves time for another try */
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MOST_MS 5000
 
@@ -134,13 +135,19 @@ static int perform(struct k8s *client, const struct call *call, int64_t deadline
 		.max_reply_bytes = call->max_bytes ? call->max_bytes : CALL_REPLY_BYTES,
 		.on_data = call->on_data,
 		.on_data_arg = call->arg,
+		/* When a kept connection breaks before the first byte of an answer, curl sends the
+		 * request again by itself: not what may be sent once only. */
+		.new_connection = !call->repeatable,
 	};
 
 	if (!url || !accept || !type)
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	if (token_of(client, &request.bearer, err))
 		return -1;
-	return http_perform(client->http, &request, client->stop, ret_reply, err);
+	if (http_perform(client->http, &request, client->stop, ret_reply, err))
+		return -1;
+	client->kept = (*ret_reply)->outcome == OUTCOME_OK && !request.new_connection;
+	return 0;
 }
 
 /* ---- again? ---- */
@@ -229,6 +236,7 @@ int k8s_call(
 	call->lost = false;
 	for (unsigned tried = 1;; tried++) {
 		const struct http_reply *reply = NULL;
+		bool kept = client->kept;
 		int64_t wait;
 
 		if (perform(client, call, deadline, &reply, err))
@@ -237,6 +245,8 @@ int k8s_call(
 			*ret_reply = reply;
 			return 0;
 		}
+		/* A new connection in place of a kept one: was it sent on both? */
+		call->lost |= kept && reply->new_connection;
 		if (reply->outcome == OUTCOME_OK && reply->status == 401 && !renewed &&
 			token_renewed(client)) {
 			renewed = true;

@@ -80,7 +80,8 @@ struct k8s_select {
 };
 /* Each item of all pages, one at a time, borrowed; items carry no kind/apiVersion (as the server
  * sends them). `each` returns 0 to go on, else it ends the list (not an error). A continue token
- * that expired (410) starts the list anew: `each` may then see an item twice.
+ * that expired (410) starts the list anew: `each` may then see an item twice. A page whose
+ * connection broke is read again without telling its items twice.
  * ret_version: the list's resourceVersion, to be freed; may be NULL. */
 int k8s_list(struct k8s *client, const struct k8s_kind *kind, const char *ns,
 	const struct k8s_select *select, int (*each)(void *arg, const cJSON *item), void *arg,
@@ -88,8 +89,10 @@ int k8s_list(struct k8s *client, const struct k8s_kind *kind, const char *ns,
 
 /* The server's own columns, without objects: cheap at any size. `cells` by the names asked for in
  * `columns` (NULL-terminated: "Name", "Ready", "Status"); a column that the server does not have
- * is "". One namespace a call, since rows carry none. Falls back to k8s_list where the server does
- * not know tables. */
+ * is "". One namespace a call, since rows carry none. Pages are of 5,000 unless select->limit says
+ * otherwise. Where the server does not know tables it answers with the plain list, of which the
+ * same cells are made: Name of any kind; Ready, Status, IP and Node of pods; Ready of Deployments
+ * and StatefulSets. */
 int k8s_list_table(struct k8s *client, const struct k8s_kind *kind, const char *ns,
 	const struct k8s_select *select, const char *const *columns,
 	int (*each)(void *arg, const char *const *cells), void *arg, struct err *err);
@@ -104,7 +107,10 @@ struct k8s_delete {
 	const char *propagation; /* "Background", "Foreground", "Orphan"; NULL: the kind's default */
 };
 /* Acknowledged when it returns 0; a pod is then terminating, not gone. Already gone is
- * ERR_NOT_FOUND, another uid is ERR_CONFLICT. `options` may be NULL. */
+ * ERR_NOT_FOUND, another uid is ERR_CONFLICT. `options` may be NULL.
+ * With a uid, a request whose answer was lost (connection broke, 5xx) is sent again, and "not
+ * found" or another uid is then success: the object is gone, most likely by the first try. Without
+ * one it is never sent again: the name may be its replacement's by then. */
 int k8s_delete(struct k8s *client, const struct k8s_kind *kind, const char *ns, const char *name,
 	const struct k8s_delete *options, struct err *err);
 
@@ -120,7 +126,8 @@ int k8s_pod_log(struct k8s *client, const char *ns, const char *name, const char
 /* ---- watch ---- */
 
 enum k8s_change {
-	K8S_ADDED,    /* also each object that is there when a watch begins, or after a relist */
+	K8S_ADDED,    /* also each object that is there when a watch begins, and again all that
+		       * are there after a relist */
 	K8S_MODIFIED,
 	K8S_DELETED,  /* also what a relist finds gone: the object is then its last known state */
 	K8S_SYNCED,   /* object NULL: all that was there has been told (again, after a relist) */
@@ -130,7 +137,9 @@ enum k8s_change {
 /* List, then watch with bookmarks, from the list's version; a cut connection goes on from the last
  * version seen; after a 410 it lists anew and tells the difference. Returns when `stop` is set
  * (0), when `each` returns other than 0 (0), or when access is refused for good (401 twice, 403,
- * 404: -1). It runs on this client: use one for it alone. */
+ * 404, at the start also a certificate that is not trusted: -1). The server ends each stream after
+ * a minute, which is no trouble; one that is silent for 75 s is dead, and told as K8S_TROUBLE.
+ * It runs on this client: use one for it alone; `stop` (NULL: the client's) is its token. */
 int k8s_watch(struct k8s *client, const struct k8s_kind *kind, const char *ns,
 	const struct k8s_select *select, struct stop *stop,
 	int (*each)(void *arg, enum k8s_change change, const cJSON *object, const char *text),

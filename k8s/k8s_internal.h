@@ -52,6 +52,7 @@ struct k8s {
 	char *token; /* last read from config->token_file */
 	int64_t token_read_ns;
 	unsigned seed; /* of the jitter */
+	bool kept;     /* the last request left its connection open */
 	struct found_kind *found; /* by discovery */
 };
 
@@ -75,7 +76,7 @@ struct call {
 	int (*on_data)(void *arg, const char *data, size_t len);
 	void (*again)(void *arg);
 	void *arg;
-	bool lost; /* result: the answer of an earlier try was lost: it may have been carried out */
+	bool lost; /* result: it may have been sent before, and its answer been lost */
 };
 
 /* 0: a 2xx reply (or on_data ended it: outcome CANCELLED), valid until the next call. -1: no such
