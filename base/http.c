@@ -554,6 +554,8 @@ static int collect(struct http *http)
 			http_explain(t, "the answer is larger than %zu bytes", t->body.max_bytes);
 		else if (outcome == OUTCOME_CANCELLED)
 			http_explain(t, "cancelled");
+		else if (code == CURLE_OK && outcome != OUTCOME_OK)
+			http_explain(t, "the connection ended within the headers");
 		else if (outcome != OUTCOME_OK)
 			http_explain(
 				t, "%s", t->curl_text[0] ? t->curl_text : curl_easy_strerror(code));
@@ -590,8 +592,8 @@ static struct timespec time_left(const struct http *http, int64_t until_ns, cons
 	return (struct timespec){ .tv_sec = wait / NS_PER_S, .tv_nsec = wait % NS_PER_S };
 }
 
-static int wait_for_events(struct http *http, int64_t until_ns, struct stop *stop,
-	struct epoll_event events[EVENTS])
+static int wait_for_events(
+	struct http *http, int64_t until_ns, struct stop *stop, struct epoll_event events[EVENTS])
 {
 	struct timespec ts = time_left(http, until_ns, stop);
 	struct pollfd fds[2] = { { .fd = http->epoll, .events = POLLIN },

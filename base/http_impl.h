@@ -77,7 +77,7 @@ struct http_transfer {
 	size_t max_reply_bytes;
 	int64_t connect_ms, total_ms, idle_ms;
 	int64_t sent_ns, first_ns, last_ns, connect_at, total_at;
-	bool streaming, stopped, too_large, intercepted, lookup_allowed, curl_looks_up;
+	bool head_ended, streaming, stopped, too_large, intercepted, lookup_allowed, curl_looks_up;
 	const struct http_lookup *lookup; /* waits for it */
 	struct curl_slist *resolved;
 	struct buf body;

@@ -34,7 +34,7 @@ enum outcome http_classify(const struct http_transfer *t, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
-		return OUTCOME_OK;
+		return t->head_ended ? OUTCOME_OK : OUTCOME_RESET;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return OUTCOME_DNS;

@@ -155,8 +155,12 @@ static size_t on_header(char *data, size_t one, size_t len, void *arg)
 {
 	struct http_transfer *t = arg;
 
-	(void)data;
 	(void)one;
+	/* curl calls an answer fine whose headers were cut off: look for their end ourselves */
+	if (len >= 5 && !strncmp(data, "HTTP/", 5))
+		t->head_ended = false;
+	else if (len && (*data == '\r' || *data == '\n'))
+		t->head_ended = true;
 	if (!t->first_ns || t->idle_ms)
 		t->last_ns = clock_now_ns();
 	if (!t->first_ns)
@@ -461,7 +465,7 @@ int http_transfer_prepare(
 	t->last_ns = t->sent_ns;
 	t->connect_at = t->sent_ns + t->connect_ms * NS_PER_MS;
 	t->total_at = t->total_ms > 0 ? t->sent_ns + t->total_ms * NS_PER_MS : INT64_MAX;
-	t->streaming = t->stopped = t->too_large = t->cancelled = t->hold = false;
+	t->head_ended = t->streaming = t->stopped = t->too_large = t->cancelled = t->hold = false;
 	t->intercepted = t->lookup_allowed = t->curl_looks_up = false;
 	t->lookup = NULL;
 	t->error[0] = t->curl_text[0] = '\0';
