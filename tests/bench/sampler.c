@@ -22,6 +22,8 @@
 
 #define SAMPLES_MAX 1000000
 #define TIMEOUT_NS (60 * NS_PER_S)
+#define WARM_UP_S \
+	1 /* connections are made and pages touched: the floor has its own first request */
 
 extern const struct verifier_ops verifier_http;
 
@@ -112,19 +114,20 @@ static size_t count(enum outcome outcome)
 	return n;
 }
 
+/* Of the last n requests that arrived: those before were the warm-up's. */
 static void print_arrival(int port, const int64_t *due, size_t n)
 {
-	int64_t *times = calloc(n + 2, sizeof(*times));
+	static int64_t times[SAMPLES_MAX];
+	size_t have = arrivals(port, times, SAMPLES_MAX);
+	int64_t *last = times + have - n;
 
-	if (!times || arrivals(port, times, n + 1) != n) {
+	if (have < n || count(OUTCOME_OK) != n) {
 		printf("arrival - - -\n"); /* some sample failed: nothing to compare */
-		free(times);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		times[i] -= due[i];
-	print_percentiles("arrival", times, n);
-	free(times);
+		last[i] -= due[i];
+	print_percentiles("arrival", last, n);
 }
 
 static void report(int port, size_t due_samples)
@@ -174,7 +177,7 @@ static void freeze(int port, int64_t begin_ns)
 {
 	int fd = connect_to(port);
 
-	stop_wait_until(stop, begin_ns + NS_PER_S);
+	stop_wait_until(stop, begin_ns);
 	begin_ns = clock_now_ns();
 	get(fd, "/freeze", NULL, 0);
 	close(fd);
@@ -182,18 +185,28 @@ static void freeze(int port, int64_t begin_ns)
 	report_freeze(begin_ns);
 }
 
-static void steady(int port, int64_t begin_ns, int seconds, int rate)
+/* Measures from begin_ns on, when the check has run for WARM_UP_S. */
+static void steady(int64_t begin_ns, int seconds, int rate)
 {
-	static int64_t before[SAMPLES_MAX];
 	int64_t cpu;
 
-	stop_wait_until(stop, begin_ns - NS_PER_S / 20);
-	arrivals(port, before, SAMPLES_MAX);
+	stop_wait_until(stop, begin_ns);
 	cpu = cpu_used_ns();
 	stop_wait_until(stop, begin_ns + seconds * NS_PER_S);
 	cpu = cpu_used_ns() - cpu;
 	printf("cpu %.4f\n", (double)cpu / 1e9 / seconds / rate * 1000);
 	printf("rss %.1f\n", (double)rss_kib("self") / 1024);
+}
+
+/* Forgets the samples of the warm-up. */
+static void drop_before(int64_t begin_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n_samples; i++)
+		if (samples[i].due_ns + sink.t0_ns >= begin_ns)
+			samples[kept++] = samples[i];
+	n_samples = kept;
 }
 
 static void remove_dir(void)
@@ -237,20 +250,23 @@ int main(int argc, char **argv)
 		sampler_new(list, hung ? 2 : 1, &env, &sink, &sampler, &err))
 		die("%s", err.text);
 	pin(atoi(argv[argc - 1]));
+	arrivals(port, NULL, 0);
 	if (pthread_create(&thread, NULL, run, sampler))
 		die("no thread");
 	begin_ns = clock_now_ns() + NS_PER_S / 2 + hung * NS_PER_MS;
 	sampler_phase(sampler, PHASE_BASELINE, clock_now_ns());
 	sampler_phase(sampler, PHASE_FAULTS, begin_ns);
+	begin_ns += WARM_UP_S * NS_PER_S;
 	if (!frozen)
 		sampler_end(sampler, begin_ns + seconds * NS_PER_S);
 	if (frozen)
 		freeze(port, begin_ns);
 	else
-		steady(port, begin_ns, seconds, rate);
+		steady(begin_ns, seconds, rate);
 	stop_wait(stop, 300);
 	stop_request(stop, 1);
 	pthread_join(thread, NULL);
+	drop_before(frozen ? 0 : begin_ns);
 	if (!frozen)
 		report(port, (size_t)rate * (size_t)seconds);
 	sampler_free(sampler);

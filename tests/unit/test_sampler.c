@@ -651,6 +651,35 @@ static void transport_failures_have_their_class(void **state)
 	server.port = port;
 }
 
+/* ---- waking ---- */
+
+static void *drive_for_ever(void *http)
+{
+	http_drive(http, INT64_MAX, NULL);
+	return NULL;
+}
+
+static void a_loop_that_waits_is_woken_by_word_and_by_stop(void **state)
+{
+	struct http *http;
+	struct stop *stop;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(http_new(NULL, &http, NULL), 0);
+	assert_int_equal(stop_new(NULL, &stop, NULL), 0);
+	pthread_create(&thread, NULL, drive_for_ever, http);
+	http_wake(http);
+	pthread_join(thread, NULL);
+	assert_int_equal(http_watch(http, stop, NULL), 0);
+	pthread_create(&thread, NULL, drive_for_ever, http);
+	stop_request(stop, 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(http_watch(http, NULL, NULL), 0);
+	stop_free(stop);
+	http_free(http);
+}
+
 /* ---- trial, figures, outages ---- */
 
 static void a_trial_records_nothing_and_names_what_failed(void **state)
@@ -868,6 +897,7 @@ int main(void)
 		TEST(one_timeout_covers_all_its_requests),
 		TEST(connections_are_kept_or_made_as_told),
 		TEST(transport_failures_have_their_class),
+		TEST(a_loop_that_waits_is_woken_by_word_and_by_stop),
 		TEST(a_trial_records_nothing_and_names_what_failed),
 		TEST(a_trial_can_be_stopped),
 		TEST(a_check_that_cannot_open_is_named),
