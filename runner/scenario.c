@@ -261,7 +261,7 @@ static int load_draft(const char *text, size_t len, struct draft *draft, struct 
 	status = cyaml_load_data((const uint8_t *)text, len, &config, &schema.root, &data, NULL);
 	if (status != CYAML_OK || !data) {
 		cyaml_free(&config, &schema.root, data, 0);
-		return err_set(err, ERR_CONFIG, "libcyaml does not load what was checked: %s (%s)",
+		return err_set(err, ERR_BUG, "libcyaml does not load what was checked: %s (%s)",
 			cyaml_strerror(status), complaint.text);
 	}
 	ret = take_sections(draft, data, err);
@@ -349,6 +349,9 @@ static int load(struct scenario *s, const char *path, struct buf *problems, stru
 	bom = strncmp(s->text, "\xef\xbb\xbf", 3) ? 0 : 3;
 	if (load_draft(s->text + bom, s->text_len - bom, &loaded, err) ||
 		scenario_build(s, &loaded, &checked, err)) {
+		/* The checks let through what does not load: not the file's mistake. */
+		if (err->code == ERR_CONFIG)
+			err->code = ERR_BUG;
 		err_wrap(err, "%s", path);
 		return tell_only(err, problems);
 	}
