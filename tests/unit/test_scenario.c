@@ -268,7 +268,8 @@ static void references_need_a_cluster(void **state)
 /* What cmd_list prints, to be freed. */
 static char *list_output(bool markdown)
 {
-	char *argv[] = { "list", markdown ? "--markdown" : NULL, NULL };
+	char name[] = "list", option[] = "--markdown";
+	char *argv[] = { name, markdown ? option : NULL, NULL };
 	FILE *out = tmpfile();
 	int kept = dup(STDOUT_FILENO);
 	char *text = calloc(1, 1 << 16);
@@ -322,8 +323,9 @@ static void list_has_every_kind_and_metric(void **state)
 
 static void check_has_exit_codes(void **state)
 {
-	char *good[] = { "check", "good-small.yaml", NULL }, *bad[] = { "check", "m", NULL },
-	     *none[] = { "check", NULL };
+	char name[] = "check", file[] = "good-small.yaml", folder[] = "m";
+	char *good[] = { name, file, NULL }, *bad[] = { name, folder, NULL },
+	     *none[] = { name, NULL };
 
 	(void)state;
 	optind = 0;
