@@ -333,7 +333,7 @@ static int start_task(
 		args[5] = s->p->args;
 	}
 	if (rally_call(&s->home, &call, stop, ret_end, err))
-		return -1;
+		return out_of_time(s, err);
 	/* 2: an SLA criterion was not met; the report has the rest */
 	if ((ret_end->code == 0 || ret_end->code == 2) && s->uuid[0])
 		return 0;
