@@ -105,8 +105,11 @@ static void outcome(struct writer *w, const struct result *r, const struct resul
 
 	if (!element)
 		return;
-	message = clean_copy(c->message && *c->message ? c->message : verdict_name(c->verdict),
-		ATTRIBUTE_BYTES, true);
+	message = clean_copy(c->message, ATTRIBUTE_BYTES, true);
+	if (message && !*message) { /* none, or nothing of it was fit to print */
+		free(message);
+		message = strdup(verdict_name(c->verdict));
+	}
 	if (!message || body_of(r, c, message, &body)) {
 		w->failed = true;
 		return;
