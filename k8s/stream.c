@@ -73,13 +73,14 @@ static int add(struct stream *s, cJSON *node)
 
 static int cost(struct stream *s, size_t len)
 {
-	size_t *used = s->current ? &s->used : &s->head_used;
+	bool item = s->current || among_items(s);
+	size_t *used = item ? &s->used : &s->head_used;
 
 	*used += len + TOKEN_COST;
-	if (*used <= (s->current ? STREAM_ITEM_BYTES : HEAD_BYTES))
+	if (*used <= (item ? STREAM_ITEM_BYTES : HEAD_BYTES))
 		return 1;
 	return fail(s, ERR_NOMEM,
-		s->current ? "an object of more than 8 MiB" : "more than 1 MiB beside the items");
+		item ? "an object of more than 8 MiB" : "more than 1 MiB beside the items");
 }
 
 static int scalar(struct stream *s, cJSON *node, size_t len)
