@@ -255,6 +255,7 @@ struct state {
 };
 
 static struct stop *slow_step;
+static bool slow_behind_reply; /* hold up the thread when the first reply is there, not before */
 
 static int script_open(
 	void *session, const struct verifier *v, const struct verifier_env *env, struct err *err)
@@ -278,7 +279,7 @@ static enum step script_step(void *session, void *state, const struct http_reply
 	struct session *s = session;
 	struct state *at = state;
 
-	if (s->sleeps)
+	if (s->sleeps && (reply || !slow_behind_reply))
 		stop_wait(TAKE(s->sleeps), 100);
 	if (at->step < s->n) {
 		ret_request->url = s->urls[at->step++];
@@ -597,6 +598,27 @@ static void one_timeout_covers_all_its_requests(void **state)
 	assert_true(kept.files[f].samples[0].first_us != SAMPLE_NEVER); /* of the first answer */
 }
 
+static void no_request_is_sent_when_the_time_is_up(void **state)
+{
+	struct verifier v = make("login", PATHS("/ok", "/ok"));
+	int f;
+
+	(void)state;
+	v.period_ns = 3600 * NS_PER_S;
+	v.timeout_ns = 80 * NS_PER_MS; /* over before the second request's turn comes */
+	assert_int_equal(stop_new(NULL, &slow_step, NULL), 0);
+	slow_behind_reply = true;
+	start(&v, 1);
+	sampler_phase(run.sampler, PHASE_BASELINE, run.begin_ns);
+	sampler_end(run.sampler, after_ms(10));
+	await();
+	slow_behind_reply = false;
+	stop_free(TAKE(slow_step));
+	f = sorted("login");
+	assert_int_equal(kept.files[f].n, 1);
+	assert_int_equal(kept.files[f].samples[0].outcome, OUTCOME_TIMEOUT);
+}
+
 /* ---- connections and transport ---- */
 
 static enum outcome only_outcome(const char *path, unsigned *ret_new, enum verifier_connection how)
@@ -785,8 +807,12 @@ static void outages_are_told_when_they_begin_and_end(void **state)
 	server.broken = false;
 	wait_for(&told.ends, 1);
 	assert_int_equal(told.begins, 1);
+	sampler_now(run.sampler, &now, 1);
+	assert_true(now.outage_since_ns == -1);
 	sampler_end(run.sampler, clock_now_ns());
 	await();
+	assert_int_equal(told.begins, 1);
+	assert_int_equal(told.ends, 1);
 	assert_string_equal(told.what, "http-5xx");
 	assert_true(told.length_ns > 0);
 }
@@ -895,6 +921,7 @@ int main(void)
 		TEST(slots_that_the_runner_slept_through_are_missed_and_not_made_up_for),
 		TEST(a_sample_may_take_several_requests),
 		TEST(one_timeout_covers_all_its_requests),
+		TEST(no_request_is_sent_when_the_time_is_up),
 		TEST(connections_are_kept_or_made_as_told),
 		TEST(transport_failures_have_their_class),
 		TEST(a_loop_that_waits_is_woken_by_word_and_by_stop),
