@@ -1,6 +1,6 @@
 /*
- * How samples get into the record: samples files with their `verifier` begin and end
- * events, and the numbers of a verifier's error texts. The open-loop core and finite verifiers (Rally) write
+ * How samples get into the record: samples files with their `verifier` begin and end events, and
+ * the numbers of a verifier's error texts. The open-loop core and finite verifiers (Rally) write
  * through it alike. Each object belongs to one thread at a time; nothing here fails: what cannot
  * be written is the recorder's own `error` event.
  */
@@ -55,8 +55,8 @@ void stream_add(struct stream *stream, const struct sample *sample);
 /* When the samples that wait are to be flushed (clock_now_ns); INT64_MAX: none waits. */
 int64_t stream_due_ns(const struct stream *stream);
 void stream_flush(struct stream *stream);
-/* Flushes, tells `end` of a sampled verifier, frees. The `end` of a finite one comes once for all its
- * streams, with its result, from whoever runs it. NULL is fine. */
+/* Flushes, tells `end` of a sampled verifier, frees. The `end` of a finite one comes once for all
+ * its streams, with its result, from whoever runs it. NULL is fine. */
 void stream_close(struct stream *stream);
 
 #endif

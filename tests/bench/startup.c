@@ -41,8 +41,7 @@ static void write_scenario(const char *path, int port)
 
 static pid_t start(const char *crumble, const char *scenario, const char *out)
 {
-	char *const argv[] = { (char *)crumble, "run", (char *)scenario, "--out", (char *)out,
-		NULL };
+	const char *const argv[] = { crumble, "run", scenario, "--out", out, NULL };
 	posix_spawn_file_actions_t actions;
 	extern char **environ;
 	pid_t pid;
@@ -50,7 +49,7 @@ static pid_t start(const char *crumble, const char *scenario, const char *out)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	errno = posix_spawn(&pid, crumble, &actions, NULL, argv, environ);
+	errno = posix_spawn(&pid, crumble, &actions, NULL, (char *const *)argv, environ);
 	if (errno)
 		die("%s: %m", crumble);
 	posix_spawn_file_actions_destroy(&actions);
