@@ -73,14 +73,18 @@ static int64_t first_request(int listener)
 	return clock_now_ns();
 }
 
-static void one(const char *crumble, const char *scenario, const char *out, int64_t *ret_ns,
-	int64_t *ret_kib)
+/* Into a folder of its own: nothing of an earlier run has to be removed. */
+static void one(
+	const char *crumble, const char *scenario, int run, int64_t *ret_ns, int64_t *ret_kib)
 {
+	OWN_MEM char *out = str_format("%s/out.%d", dir, run);
 	int port, listener = listen_any(&port);
 	int64_t begin_ns;
 	char number[16];
 	pid_t pid;
 
+	if (!out)
+		die("no memory");
 	write_scenario(scenario, port);
 	begin_ns = clock_now_ns();
 	pid = start(crumble, scenario, out);
@@ -109,18 +113,17 @@ int main(int argc, char **argv)
 {
 	int64_t times[RUNS_MAX], kib[RUNS_MAX];
 	int runs = argc == 3 ? atoi(argv[2]) : 0;
-	OWN_MEM char *scenario = NULL, *out = NULL;
+	OWN_MEM char *scenario = NULL;
 
 	if (runs < 1 || runs > RUNS_MAX)
 		die("bench-startup CRUMBLE RUNS");
 	if (!mkdtemp(dir))
 		die("mkdtemp: %m");
 	scenario = str_format("%s/startup.yaml", dir);
-	out = str_format("%s/out", dir);
-	if (!scenario || !out)
+	if (!scenario)
 		die("no memory");
 	for (int i = 0; i < runs; i++)
-		one(argv[1], scenario, out, &times[i], &kib[i]);
+		one(argv[1], scenario, i, &times[i], &kib[i]);
 	print("startup", times, runs, 1e6);
 	print("rss", kib, runs, 1024);
 	return 0; /* the caller removes /tmp/bench-startup.* */
