@@ -296,7 +296,7 @@ static void undo(struct run *run, size_t index, const cJSON *record)
 		run->options->keep ? " is kept"
 		: failed           ? ": "
 				   : " is gone",
-		err.text);
+		failed ? err.text : "");
 }
 
 void stage_down(struct run *run)
