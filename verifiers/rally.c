@@ -318,6 +318,19 @@ static int64_t time_limit(const struct rally_session *s)
 	return limit;
 }
 
+static int out_of_time(const struct rally_session *s, struct err *err)
+{
+	char limit[CLOCK_DURATION_BYTES];
+
+	if (!err || err->code != ERR_TIMEOUT)
+		return -1;
+	clock_format_duration(time_limit(s), limit);
+	return err_set(err, ERR_TIMEOUT,
+		"rally task start did not end within %s (its timeout) and was killed with its "
+		"process group; what it made may be left in the cloud",
+		limit);
+}
+
 static int start_task(
 	struct rally_session *s, struct stop *stop, struct rally_end *ret_end, struct err *err)
 {
