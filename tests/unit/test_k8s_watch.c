@@ -199,6 +199,21 @@ static void test_list_restart(void **state)
 	end(&s);
 }
 
+/* A list that is cut and read again is told again whole: the watch goes on from the second one's
+ * version, and what the first one said may be older. */
+static void test_list_cut(void **state)
+{
+	OWN_MEM char *cut = list("abc", "5"), *all = list("abd", "9");
+	struct api_step steps[] = { { LIST, cut, API_CLOSE }, { LIST, all, 0 }, { 0 } };
+	struct session s;
+
+	(void)state;
+	cut[strlen(cut) - 10] = '\0';
+	begin(&s, steps, "S");
+	assert_string_equal(watch(&s), "+a +b +a +b +d S");
+	end(&s);
+}
+
 /* Server trouble: told, waited for, gone on; after three failures in a row everything anew. */
 static void test_trouble(void **state)
 {
@@ -300,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_expired_in_stream),
 		cmocka_unit_test(test_expired_by_status),
 		cmocka_unit_test(test_list_restart),
+		cmocka_unit_test(test_list_cut),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_endless_line),
 		cmocka_unit_test(test_refused),
