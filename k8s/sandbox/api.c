@@ -64,7 +64,7 @@ static bool route(struct request *request)
 	}
 	if (at >= n || n > at + 3)
 		return false;
-	request->kind = kind_find(group, version, parts[at]);
+	request->kind = kind_routed(group, version, parts[at]);
 	if (at + 1 < n)
 		snprintf(request->name, sizeof(request->name), "%s", parts[at + 1]);
 	if (at + 2 < n)

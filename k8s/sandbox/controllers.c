@@ -79,7 +79,7 @@ static void put(struct cluster *cluster, const struct kind *kind, const char *ns
 	if (prepare_new(cluster, kind, ns, json, &answer))
 		cJSON_Delete(json);
 	else
-		store_put(cluster->store, kind, json);
+		store_set(cluster->store, kind, json);
 	answer_done(&answer);
 }
 

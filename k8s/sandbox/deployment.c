@@ -88,7 +88,7 @@ static void scale_set(struct round *round, const cJSON *set, int64_t to)
 		"deployment-controller", "Normal", "ScalingReplicaSet",
 		"Scaled %s replica set %s from %" PRId64 " to %" PRId64, up ? "up" : "down",
 		meta(set, "name"), replicas_of(set), to);
-	store_put(round->cluster->store, set_kind, copy);
+	store_set(round->cluster->store, set_kind, copy);
 	reload(round);
 }
 
@@ -157,12 +157,12 @@ static void ensure_fresh(struct round *round)
 	cJSON *copy;
 
 	if (!round->fresh) {
-		store_put(round->cluster->store, set_kind, new_set(round));
+		store_set(round->cluster->store, set_kind, new_set(round));
 	} else {
 		copy = edit_copy(round->fresh);
 		annotate(copy, round, revision_of(round->fresh) < newest ? newest + 1 : newest,
 			true);
-		store_put(round->cluster->store, set_kind, copy);
+		store_set(round->cluster->store, set_kind, copy);
 	}
 	reload(round);
 }
@@ -239,7 +239,7 @@ static void drop_old_sets(struct round *round)
 		if (set == round->fresh || replicas_of(set) || count_of(set, "replicas") ||
 			revision_of(set) + keep >= newest)
 			continue;
-		store_remove(
+		store_drop(
 			round->cluster->store, set_kind, meta(set, "namespace"), meta(set, "name"));
 	}
 }

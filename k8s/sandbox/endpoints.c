@@ -135,7 +135,7 @@ static void reconcile(struct store *store, const cJSON *service)
 		edit_set(endpoints, "subsets", subsets);
 	else
 		edit_del(endpoints, "subsets"), cJSON_Delete(subsets);
-	store_put(store, kind, endpoints);
+	store_set(store, kind, endpoints);
 }
 
 void reconcile_endpoints(struct cluster *cluster)

@@ -45,7 +45,7 @@ static void release(
 			cJSON_DeleteItemFromArray(list, i);
 	if (!list->child)
 		edit_del(edit_metadata(copy), "ownerReferences");
-	store_put(store, kind, copy);
+	store_set(store, kind, copy);
 }
 
 /* Deletes or releases what names this owner. Returns how many are still there. */
@@ -120,7 +120,7 @@ static void reconcile_namespaces(struct store *store)
 		const cJSON *json = all.v[i]->json;
 
 		if (is_terminating(json) && !empty_namespace(store, meta(json, "name")))
-			store_remove(store, &kinds[KIND_NAMESPACE], "", meta(json, "name"));
+			store_drop(store, &kinds[KIND_NAMESPACE], "", meta(json, "name"));
 	}
 }
 

@@ -36,7 +36,7 @@ const struct kind kinds[KIND_COUNT] = {
 		"policy", "v1", "pdb", true, false, false, true },
 };
 
-const struct kind *kind_find(const char *group, const char *version, const char *plural)
+const struct kind *kind_routed(const char *group, const char *version, const char *plural)
 {
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		if (!strcmp(kinds[i].group, group) && !strcmp(kinds[i].version, version) &&

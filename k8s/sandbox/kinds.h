@@ -27,7 +27,7 @@ enum kind_id {
 extern const struct kind kinds[KIND_COUNT];
 
 /* NULL: there is none. */
-const struct kind *kind_find(const char *group, const char *version, const char *plural);
+const struct kind *kind_routed(const char *group, const char *version, const char *plural);
 /* By apiVersion and kind, as in an owner reference. */
 const struct kind *kind_named(const char *api_version, const char *name);
 /* "apps/v1", "v1". */

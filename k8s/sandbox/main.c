@@ -168,7 +168,7 @@ static int start(struct sandbox *sandbox, const struct options *options, struct 
 	ip_text(cluster->services_base + 1, first);
 	if (access_make(first, &sandbox->keys, err))
 		return -1;
-	cluster->store = store_new((size_t)options->history);
+	cluster->store = store_open((size_t)options->history);
 	cluster->dir = sandbox->dir;
 	cluster->token = sandbox->keys.token;
 	cluster->port = (uint16_t)options->port;
@@ -194,7 +194,7 @@ static void stop(struct sandbox *sandbox)
 	controllers_stop(sandbox->controllers);
 	proxy_stop(sandbox->proxy);
 	server_stop(sandbox->server);
-	store_free(sandbox->cluster.store);
+	store_close(sandbox->cluster.store);
 	access_done(&sandbox->keys);
 	free(sandbox->kubeconfig);
 	free(sandbox->dir);

@@ -35,11 +35,11 @@ const cJSON *object_replace(struct store *store, const struct kind *kind, cJSON 
 	OWN_MEM char *ns = must_dup(meta(json, "namespace"));
 	OWN_MEM char *name = must_dup(meta(json, "name"));
 	bool over = is_terminating(json) && !is_held(json) && kind != &kinds[KIND_POD];
-	const cJSON *now = store_put(store, kind, json);
+	const cJSON *now = store_set(store, kind, json);
 
 	if (!over)
 		return now;
-	store_remove(store, kind, ns, name);
+	store_drop(store, kind, ns, name);
 	return NULL;
 }
 
@@ -86,10 +86,10 @@ static struct version *delete_pod(struct store *store, const cJSON *pod, int64_t
 		return version_ref(store_get_version(store, kind, ns, name));
 	copy = edit_copy(pod);
 	mark_deleted(copy, grace_s);
-	store_put(store, kind, copy);
+	store_set(store, kind, copy);
 	last = version_ref(store_get_version(store, kind, ns, name));
 	if (grace_s == 0 && !is_held(last->json))
-		store_remove(store, kind, ns, name);
+		store_drop(store, kind, ns, name);
 	return last;
 }
 
@@ -115,12 +115,12 @@ struct version *object_delete(struct store *store, const struct kind *kind, cons
 	if (kind == &kinds[KIND_NAMESPACE])
 		edit_str(edit_object(copy, "status"), "phase", "Terminating");
 	if (is_held(copy)) {
-		store_put(store, kind, copy);
+		store_set(store, kind, copy);
 		version_unref(there);
 		return version_ref(store_get_version(store, kind, ns, name));
 	}
 	cJSON_Delete(copy);
-	store_remove(store, kind, ns, name);
+	store_drop(store, kind, ns, name);
 	return there;
 }
 
@@ -170,7 +170,7 @@ static void drop_oldest_event(struct store *store)
 	for (size_t i = 1; i < n; i++)
 		if (all[i].now->rv < all[oldest].now->rv)
 			oldest = i;
-	store_remove(store, &kinds[KIND_EVENT], all[oldest].ns, all[oldest].name);
+	store_drop(store, &kinds[KIND_EVENT], all[oldest].ns, all[oldest].name);
 }
 
 static cJSON *event_new(const struct kind *kind, const cJSON *object, const char *ns)
@@ -221,7 +221,7 @@ void event_add(struct store *store, const struct kind *kind, const cJSON *object
 	edit_set(event, "eventTime", cJSON_CreateNull());
 	edit_str(event, "reportingComponent", component);
 	edit_str(event, "reportingInstance", "");
-	store_put(store, &kinds[KIND_EVENT], event);
+	store_set(store, &kinds[KIND_EVENT], event);
 	drop_oldest_event(store);
 }
 

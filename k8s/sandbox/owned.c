@@ -89,7 +89,7 @@ void create_pod(struct cluster *cluster, const struct kind *kind, const cJSON *o
 		return;
 	}
 	made = must_dup(meta(pod, "name"));
-	store_put(cluster->store, &kinds[KIND_POD], TAKE(pod));
+	store_set(cluster->store, &kinds[KIND_POD], TAKE(pod));
 	event_add(cluster->store, kind, owner, "controller", "Normal", "SuccessfulCreate",
 		"Created pod: %s", made);
 }
@@ -120,7 +120,7 @@ cJSON *status_begin(
 
 void status_end(struct store *store, const struct kind *kind, cJSON *copy)
 {
-	store_put(store, kind, copy);
+	store_set(store, kind, copy);
 }
 
 void status_count(cJSON *status, const char *key, int64_t n)

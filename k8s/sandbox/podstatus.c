@@ -214,7 +214,7 @@ void pod_report(struct pod *pod)
 		cJSON *copy = edit_copy(json);
 
 		fill_status(copy, pod);
-		store_put(store, &kinds[KIND_POD], copy);
+		store_set(store, &kinds[KIND_POD], copy);
 	}
 	store_unlock(store);
 }
@@ -227,7 +227,7 @@ void pod_forget(struct pod *pod)
 	store_lock(store);
 	json = own_object(pod);
 	if (json && !cJSON_GetArraySize(json_at(json, "metadata", "finalizers", NULL)))
-		store_remove(store, &kinds[KIND_POD], pod->ns, pod->name);
+		store_drop(store, &kinds[KIND_POD], pod->ns, pod->name);
 	store_unlock(store);
 }
 

@@ -185,7 +185,7 @@ static void count_disruption(struct store *store, const cJSON *budget)
 
 	edit_int(status, "disruptionsAllowed", json_int(status, 0, "disruptionsAllowed", NULL) - 1);
 	edit_int(status, "currentHealthy", json_int(status, 0, "currentHealthy", NULL) - 1);
-	store_put(store, &kinds[KIND_PDB], copy);
+	store_set(store, &kinds[KIND_PDB], copy);
 }
 
 static void evict(struct cluster *cluster, const struct request *request, struct answer *answer)

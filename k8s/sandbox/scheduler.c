@@ -53,7 +53,7 @@ static void schedule(struct store *store, const cJSON *pod, const struct owned *
 		status, "PodScheduled", node, node ? NULL : "Unschedulable", node ? NULL : message);
 	if (node)
 		edit_str(edit_object(copy, "spec"), "nodeName", meta(node, "name"));
-	store_put(store, &kinds[KIND_POD], copy);
+	store_set(store, &kinds[KIND_POD], copy);
 	if (node)
 		event_add(store, &kinds[KIND_POD], pod, "default-scheduler", "Normal", "Scheduled",
 			"Successfully assigned %s/%s to %s", meta(pod, "namespace"),

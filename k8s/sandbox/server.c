@@ -145,11 +145,11 @@ static bool is_public(const char *path)
 
 static bool is_known(struct MHD_Connection *connection, const struct cluster *cluster)
 {
+	OWN_MEM char *wanted = must_format("Bearer %s", cluster->token);
 	const char *header = header_of(connection, "Authorization");
-	size_t len = strlen(cluster->token);
 
-	return !strncasecmp(header, "Bearer ", 7) && strlen(header + 7) == len &&
-	       CRYPTO_memcmp(header + 7, cluster->token, len) == 0;
+	return strlen(header) == strlen(wanted) &&
+	       CRYPTO_memcmp(header, wanted, strlen(wanted)) == 0;
 }
 
 static enum MHD_Result add_param(

@@ -57,7 +57,7 @@ static void ensure_claims(const struct round *round, const char *pod)
 			    claim, &answer))
 			cJSON_Delete(claim);
 		else
-			store_put(round->cluster->store, &kinds[KIND_CLAIM], claim);
+			store_set(round->cluster->store, &kinds[KIND_CLAIM], claim);
 		answer_done(&answer);
 	}
 }

@@ -58,7 +58,7 @@ static struct version *version_new(cJSON *json, uint64_t rv)
 	return version;
 }
 
-struct store *store_new(size_t history)
+struct store *store_open(size_t history)
 {
 	struct store *store = must_alloc(sizeof(*store));
 	pthread_condattr_t attr;
@@ -83,7 +83,7 @@ static void change_done(struct change *change)
 	memset(change, 0, sizeof(*change));
 }
 
-void store_free(struct store *store)
+void store_close(struct store *store)
 {
 	if (!store)
 		return;
@@ -279,7 +279,7 @@ static void record(struct store *store, enum change_type type, const struct kind
 	tell_all(store);
 }
 
-const cJSON *store_put(struct store *store, const struct kind *kind, cJSON *json)
+const cJSON *store_set(struct store *store, const struct kind *kind, cJSON *json)
 {
 	struct version *before = store_get_version(
 		store, kind, meta(json, "namespace"), meta(json, "name"));
@@ -300,7 +300,7 @@ const cJSON *store_put(struct store *store, const struct kind *kind, cJSON *json
 	return now->json;
 }
 
-void store_remove(struct store *store, const struct kind *kind, const char *ns, const char *name)
+void store_drop(struct store *store, const struct kind *kind, const char *ns, const char *name)
 {
 	struct version *before = version_ref(store_get_version(store, kind, ns, name));
 

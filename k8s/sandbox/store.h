@@ -41,8 +41,8 @@ struct change {
 struct store;
 
 /* Keeps the latest `history` changes. */
-struct store *store_new(size_t history);
-void store_free(struct store *store);
+struct store *store_open(size_t history);
+void store_close(struct store *store);
 
 void store_lock(struct store *store);
 void store_unlock(struct store *store);
@@ -75,8 +75,8 @@ const cJSON *store_by_uid(const struct store *store, const char *uid);
 
 /* Creates or replaces by metadata's namespace and name; takes `json`, sets its resourceVersion.
  * No change, no version. Returns the state that is there now. */
-const cJSON *store_put(struct store *store, const struct kind *kind, cJSON *json);
-void store_remove(struct store *store, const struct kind *kind, const char *ns, const char *name);
+const cJSON *store_set(struct store *store, const struct kind *kind, cJSON *json);
+void store_drop(struct store *store, const struct kind *kind, const char *ns, const char *name);
 
 /* The state of a kind as it was at `rv` (within the history), sorted; the caller's array of
  * references: store_free_past. */

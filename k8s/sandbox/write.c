@@ -84,7 +84,7 @@ static int create(struct cluster *cluster, const struct request *request, struct
 		edit_str(answer->json, "apiVersion", kind_api_version(kind));
 		return 0;
 	}
-	now = store_put(cluster->store, kind, TAKE(json));
+	now = store_set(cluster->store, kind, TAKE(json));
 	version = store_get_version(
 		cluster->store, kind, meta(now, "namespace"), meta(now, "name"));
 	answer_state(answer, 201, request, version);
