@@ -148,7 +148,7 @@ static int launch(struct proc *p, const struct proc_spec *spec, bool read_out, s
 		open_stream(p, &p->streams[1], read_out || spec->on_line, &error, err))
 		return -1;
 	k.path = path;
-	k.in_fd = -1;
+	k.in_fd = spec->in_fd > 0 ? spec->in_fd : -1;
 	k.out_fd = out;
 	k.err_fd = error;
 	if (keeper_start(&k, &p->keeper, err))

@@ -22,6 +22,7 @@ struct proc_spec {
 				   * minimal one (PATH, HOME, LANG, TMPDIR, TZ and proxies of ours) */
 	const char *cwd;          /* NULL: ours */
 	const char *log_path;     /* stdout and stderr are appended here, mode 0600; NULL: dropped */
+	int in_fd;                /* becomes the child's stdin; 0: /dev/null */
 	/* Gets each line of stdout (is_err false) and stderr, without its newline, cut at 64 KiB.
 	 * From proc_wait's thread. NULL: none. */
 	void (*on_line)(void *arg, bool is_err, const char *line);

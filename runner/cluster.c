@@ -136,13 +136,12 @@ static int make_dir(struct cluster *c, struct err *err)
 	return 0;
 }
 
-/* The child holds the read end; the write end dies with us. */
+/* The child's stdin is the read end; the write end dies with us. */
 static int start_child(struct cluster *c, const char *log_path, struct err *err)
 {
 	int ends[2];
-	char number[16];
-	const char *argv[] = { c->path, "--dir", c->dir, "--lifeline", number, NULL };
-	const struct proc_spec spec = {
+	const char *argv[] = { c->path, "--dir", c->dir, "--lifeline", "0", NULL };
+	struct proc_spec spec = {
 		.argv = argv,
 		.log_path = log_path,
 		.on_line = on_line,
@@ -153,8 +152,7 @@ static int start_child(struct cluster *c, const char *log_path, struct err *err)
 	if (pipe2(ends, O_CLOEXEC))
 		return err_errno(err, "pipe");
 	c->lifeline = ends[1];
-	fcntl(ends[0], F_SETFD, 0);
-	snprintf(number, sizeof(number), "%d", ends[0]);
+	spec.in_fd = ends[0];
 	failed = proc_start(&spec, &c->proc, err);
 	close(ends[0]);
 	return failed;
