@@ -378,7 +378,7 @@ int keeper_start(const struct keeper_spec *spec, struct keeper *ret_keeper, stru
 	}
 	plan.socket = sockets[1];
 	plan.failed_fd = pipes[1];
-	keeper = (struct keeper){ .fd = sockets[0], .keeper_pid = fork_keeper(&plan) };
+	keeper = (struct keeper){ .fd = sockets[0], .pidfd = -1, .keeper_pid = fork_keeper(&plan) };
 	if (keeper.keeper_pid < 0)
 		err_errno(err, "cannot start %s: fork", spec->argv[0]);
 	close(sockets[1]);
@@ -400,6 +400,7 @@ int keeper_start(const struct keeper_spec *spec, struct keeper *ret_keeper, stru
 		return err_set(err, ERR_IO, "cannot start %s: its keeper died", spec->argv[0]);
 	}
 	keeper.pid = news.value;
+	keeper.pidfd = (int)syscall(SYS_pidfd_open, keeper.pid, 0); /* -1 when it ended already */
 	*ret_keeper = keeper;
 	return 0;
 }
@@ -416,8 +417,20 @@ static void forget(struct keeper *keeper)
 {
 	while (waitpid(keeper->keeper_pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	own_close(&keeper->pidfd);
 	close(keeper->fd);
 	*keeper = (struct keeper){ 0 };
+}
+
+/* The keeper died and left the child's group to us. Its number is still the group's, unless the
+ * child is gone and somebody else has it. */
+static void end_group(const struct keeper *keeper)
+{
+	bool is_ours = keeper->pidfd >= 0 &&
+		       !syscall(SYS_pidfd_send_signal, keeper->pidfd, SIGKILL, NULL, 0);
+
+	if (is_ours || (kill(keeper->pid, 0) && errno == ESRCH))
+		kill(-keeper->pid, SIGKILL);
 }
 
 bool keeper_ended(struct keeper *keeper, int *ret_status)
@@ -433,6 +446,8 @@ bool keeper_ended(struct keeper *keeper, int *ret_status)
 	if (got == sizeof(news) && news.kind != NEWS_ENDED)
 		return false;
 	/* without a last word the keeper was killed, and the child with it */
+	if (got != sizeof(news) && keeper->pid > 0)
+		end_group(keeper);
 	*ret_status = got == sizeof(news) ? news.value : SIGKILL;
 	forget(keeper);
 	return true;
@@ -453,6 +468,7 @@ bool keeper_end(struct keeper *keeper)
 		if (keeper_ended(keeper, &status))
 			return true;
 	}
+	own_close(&keeper->pidfd);
 	close(keeper->fd); /* it goes on killing without us */
 	*keeper = (struct keeper){ 0 };
 	return false;

@@ -4,7 +4,8 @@
  * of a socket whose other end only we hold: at its end of file it kills them all, also those that
  * left the process group. When the child ends, whatever it left running is killed too.
  *
- * Any thread may start one. Should the keeper itself be killed, the child gets SIGKILL.
+ * Any thread may start one. Should the keeper itself be killed, the child gets SIGKILL at
+ * once and its process group with the next keeper_ended; only who left the group stays then.
  */
 #ifndef CRUMBLE_BASE_KEEPER_H
 #define CRUMBLE_BASE_KEEPER_H
@@ -27,6 +28,7 @@ struct keeper_spec {
 struct keeper {
 	pid_t pid;        /* the child; it is gone once keeper_ended says so */
 	pid_t keeper_pid;
+	int pidfd;        /* the child's */
 	int fd;           /* readable when keeper_ended has news: for poll and epoll; never read it */
 };
 

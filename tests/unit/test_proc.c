@@ -525,8 +525,9 @@ static void test_we_crash(void **state)
 
 static void test_keeper_killed(void **state)
 {
+	OWN_MEM char *script = str_format("cd %s; sleep 1000 & echo $! > a; wait", folder);
 	const struct keeper_spec spec = { .path = "/bin/sh",
-		.argv = SHELL("sleep 1000"),
+		.argv = SHELL(script),
 		.env = (const char *const[]){ "PATH=/usr/bin:/bin", NULL },
 		.in_fd = -1,
 		.out_fd = -1,
@@ -534,11 +535,12 @@ static void test_keeper_killed(void **state)
 	struct keeper keeper = { 0 };
 	int64_t until = in_ms(LONG_MS);
 	int status = 0;
-	pid_t pid;
+	pid_t pid, other;
 
 	(void)state;
 	assert_int_equal(keeper_start(&spec, &keeper, NULL), 0);
 	pid = keeper.pid;
+	other = read_pid("a");
 	assert_false(keeper_ended(&keeper, &status));
 	kill(keeper.keeper_pid, SIGKILL);
 	while (!keeper_ended(&keeper, &status) && clock_now_ns() < until)
@@ -546,6 +548,7 @@ static void test_keeper_killed(void **state)
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	wait_gone(pid);
+	wait_gone(other);
 	assert_true(keeper_end(&keeper)); /* nothing to do any more */
 	assert_true(keeper_end(NULL));
 }
