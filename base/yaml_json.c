@@ -118,6 +118,9 @@ static int merge(struct convert *c, struct entries *entries, const struct yaml_n
 static int collect(
 	struct convert *c, struct entries *entries, const struct yaml_node *map, bool merged)
 {
+	/* Maps that only merge others multiply without a single key. */
+	if (merged && spend(c, map))
+		return -1;
 	for (size_t i = 0; i < map->n; i++)
 		if (!is_merge(map->keys[i]) &&
 			entries_add(c, entries, map->keys[i], map->values[i], merged))
@@ -130,8 +133,6 @@ static int collect(
 
 static int merge(struct convert *c, struct entries *entries, const struct yaml_node *from)
 {
-	if (spend(c, from))
-		return -1;
 	if (from->form == YAML_MAP)
 		return collect(c, entries, from, true);
 	if (from->form != YAML_LIST)
@@ -140,7 +141,7 @@ static int merge(struct convert *c, struct entries *entries, const struct yaml_n
 		if (from->values[i]->form != YAML_MAP)
 			return fail(c, from->values[i],
 				"a merge key (<<) takes a map or a list of maps");
-		if (spend(c, from->values[i]) || collect(c, entries, from->values[i], true))
+		if (collect(c, entries, from->values[i], true))
 			return -1;
 	}
 	return 0;
