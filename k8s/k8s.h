@@ -155,6 +155,8 @@ int k8s_selector_text(const cJSON *label_selector, char **ret_text, struct err *
 /* Is this workload (Deployment, StatefulSet, DaemonSet) rolled out: observed, updated, ready?
  * *ret_why: what is missing ("2 of 3 ready"), to be freed; may be NULL. Other kinds are at once. */
 bool k8s_rolled_out(const cJSON *object, char **ret_why);
+/* A Job that has given up: it will never be complete. */
+bool k8s_job_failed(const cJSON *job);
 
 /* host:port by which `NS/NAME:PORT` is reached from where we run (scenario-format.md, "Reaching a
  * service"): cluster DNS inside the cluster; outside, the cluster IP if it is a loopback address,

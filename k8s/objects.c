@@ -182,10 +182,41 @@ static char *missing_daemonset(const cJSON *object)
 	return NULL;
 }
 
+bool k8s_job_failed(const cJSON *job)
+{
+	const cJSON *condition;
+
+	cJSON_ArrayForEach(condition, json_at(job, "status", "conditions", NULL))
+	{
+		if (is(json_str(condition, "type", NULL), "Failed") &&
+			is(json_str(condition, "status", NULL), "True"))
+			return true;
+	}
+	return false;
+}
+
+/* A Job has no observedGeneration; its end is a condition. */
+static char *missing_job(const cJSON *object)
+{
+	int64_t want = json_int(object, 1, "spec", "completions", NULL);
+	int64_t ended = json_int(object, 0, "status", "succeeded", NULL);
+	int64_t failed = json_int(object, 0, "status", "failed", NULL);
+	const cJSON *condition;
+
+	cJSON_ArrayForEach(condition, json_at(object, "status", "conditions", NULL))
+	{
+		if (is(json_str(condition, "type", NULL), "Complete") &&
+			is(json_str(condition, "status", NULL), "True"))
+			return NULL;
+	}
+	return str_format("%d of %d completed, %d failed", (int)ended, (int)want, (int)failed);
+}
+
 static const struct {
 	const char *kind;
 	char *(*missing)(const cJSON *object);
 } rollouts[] = {
+	{ "Job", missing_job },
 	{ "Deployment", missing_deployment },
 	{ "StatefulSet", missing_statefulset },
 	{ "DaemonSet", missing_daemonset },
@@ -201,8 +232,9 @@ bool k8s_rolled_out(const cJSON *object, char **ret_why)
 	for (size_t i = 0; i < ARRAY_LEN(rollouts); i++) {
 		if (!is(kind, rollouts[i].kind))
 			continue;
-		why = observed(object) ? rollouts[i].missing(object)
-				       : strdup("its controller has not seen it yet");
+		why = is(kind, "Job") || observed(object)
+			      ? rollouts[i].missing(object)
+			      : strdup("its controller has not seen it yet");
 		if (!why)
 			return true;
 		if (ret_why)

@@ -226,7 +226,7 @@ static int resolve_task(struct rally_session *s, const struct verifier_env *env,
 	size_t len;
 
 	path = s->p->task[0] == '/' ? strdup(s->p->task)
-				    : str_format("%s/%s", env->scenario_dir, s->p->task);
+				    : str_format("%s/%s", s->cwd, s->p->task);
 	if (!path)
 		return err_set(err, ERR_NOMEM, "no memory for a task's name");
 	if (buf_read_file(path, TASK_MAX_BYTES, &text, &len, err))

@@ -201,12 +201,14 @@ static int manifests_ready(const struct deployer_env *env, const void *params_, 
 		const char *name = json_str(object, "metadata", "name", NULL);
 		char text[300];
 
-		if (kind != &k8s_deployment && kind != &k8s_statefulset && kind != &k8s_daemonset)
+		if (kind != &k8s_deployment && kind != &k8s_statefulset && kind != &k8s_daemonset &&
+			kind != &k8s_job)
 			continue;
 		if (rollout_wait(env->k8s, kind, namespace_of(env, p, object), name, deadline_ns,
 			    env->stop, err))
 			return -1;
-		snprintf(text, sizeof(text), "%s %s is rolled out", kind->kind, name);
+		snprintf(text, sizeof(text), "%s %s is %s", kind->kind, name,
+			kind == &k8s_job ? "complete" : "rolled out");
 		if (env->say)
 			env->say(text);
 	}

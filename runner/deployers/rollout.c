@@ -99,10 +99,13 @@ int rollout_wait(struct k8s *k8s, const struct k8s_kind *kind, const char *ns, c
 			return err_wrap(err, "wait for %s %s", kind->kind, name);
 		if (k8s_rolled_out(object, &why))
 			return 0;
-		if (clock_now_ns() >= deadline_ns) {
-			err_set(err, ERR_TIMEOUT,
-				"%s %s in namespace %s is not rolled out in time: %s", kind->kind,
-				name, ns, why ? why : "unknown");
+		if (k8s_job_failed(object) || clock_now_ns() >= deadline_ns) {
+			bool failed = k8s_job_failed(object);
+
+			err_set(err, failed ? ERR_API : ERR_TIMEOUT, "%s %s in namespace %s %s: %s",
+				kind->kind, name, ns,
+				failed ? "has failed" : "is not rolled out in time",
+				why ? why : "unknown");
 			add_pod(k8s, object, ns, err);
 			return -1;
 		}

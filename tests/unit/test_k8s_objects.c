@@ -150,6 +150,28 @@ static void expect_rollout(const char *text, const char *why)
 
 #define META "\"metadata\":{\"generation\":2},"
 
+/* A Job has a generation and no observedGeneration. */
+static void test_jobs(void **state)
+{
+	OWN_JSON cJSON *failed = parse("{\"kind\":\"Job\",\"status\":{\"conditions\":[{\"type\":"
+				       "\"Failed\",\"status\":\"True\"}]}}");
+	OWN_JSON cJSON *running = parse("{\"kind\":\"Job\",\"status\":{\"active\":1}}");
+
+	(void)state;
+	expect_rollout("{\"kind\":\"Job\"," META "\"status\":{\"active\":1,\"failed\":2}}",
+		"0 of 1 completed, 2 failed");
+	expect_rollout("{\"kind\":\"Job\"," META "\"spec\":{\"completions\":3},\"status\":{"
+		       "\"succeeded\":2,\"conditions\":[{\"type\":\"Complete\",\"status\":"
+		       "\"False\"}]}}",
+		"2 of 3 completed, 0 failed");
+	expect_rollout("{\"kind\":\"Job\"," META "\"status\":{\"succeeded\":1,\"conditions\":[{"
+		       "\"type\":\"Complete\",\"status\":\"True\"}]}}",
+		NULL);
+	assert_true(k8s_job_failed(failed));
+	assert_false(k8s_rolled_out(failed, NULL));
+	assert_false(k8s_job_failed(running));
+}
+
 static void test_rolled_out(void **state)
 {
 	OWN_JSON cJSON *stable = sample("deployment-stable");
@@ -264,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_columns_of_init_containers),
 		cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_rolled_out),
+		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_words),
 	};
