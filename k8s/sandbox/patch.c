@@ -162,6 +162,16 @@ static cJSON *pointer_parent(cJSON *target, const char *pointer, char *key, size
 	return at;
 }
 
+/* cJSON_InsertItemInArray of Debian 12 (1.7.15-1+deb12u4) refuses all places but the first. */
+static void insert_at(cJSON *list, int at, cJSON *value)
+{
+	int behind = cJSON_GetArraySize(list) - at;
+
+	cJSON_AddItemToArray(list, value);
+	for (; behind > 0; behind--)
+		cJSON_AddItemToArray(list, cJSON_DetachItemFromArray(list, at));
+}
+
 static void put_at(cJSON *parent, const char *key, cJSON *value, bool insert)
 {
 	if (!cJSON_IsArray(parent))
@@ -169,7 +179,7 @@ static void put_at(cJSON *parent, const char *key, cJSON *value, bool insert)
 	else if (!strcmp(key, "-"))
 		cJSON_AddItemToArray(parent, value);
 	else if (insert)
-		cJSON_InsertItemInArray(parent, atoi(key), value);
+		insert_at(parent, atoi(key), value);
 	else
 		cJSON_ReplaceItemInArray(parent, atoi(key), value);
 }

@@ -285,6 +285,8 @@ int proxy_start(struct cluster *cluster, struct proxy **ret_proxy, struct err *e
 	*proxy = (struct proxy){ .handle = HANDLE_WAKE, .cluster = cluster };
 	proxy->epoll = epoll_create1(EPOLL_CLOEXEC);
 	proxy->wake = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (proxy->wake >= 0)
+		store_add_wake(cluster->store, proxy->wake); /* before the first look */
 	if (proxy->epoll < 0 || proxy->wake < 0 ||
 		epoll_ctl(proxy->epoll, EPOLL_CTL_ADD, proxy->wake, &event) ||
 		pthread_create(&proxy->thread, NULL, run, proxy)) {
@@ -293,7 +295,6 @@ int proxy_start(struct cluster *cluster, struct proxy **ret_proxy, struct err *e
 		free(proxy);
 		return err_errno(err, "the service proxy did not start");
 	}
-	store_add_wake(cluster->store, proxy->wake);
 	*ret_proxy = proxy;
 	return 0;
 }
