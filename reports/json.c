@@ -266,7 +266,7 @@ static int write_json(const struct result *r, struct buf *out, struct err *err)
 	return 0;
 }
 
-const struct reporter reporter_json = {
+const struct reporter_ops reporter_json = {
 	.name = "json",
 	.doc = "all that a report says, for programs (format 1)",
 	.file = "report.json",

@@ -251,7 +251,7 @@ static int write_junit(const struct result *result, struct buf *out, struct err 
 	return junit_write_all(&result, 1, out, err);
 }
 
-const struct reporter reporter_junit = {
+const struct reporter_ops reporter_junit = {
 	.name = "junit",
 	.doc = "JUnit XML for Jenkins, GitLab, GitHub and their like",
 	.file = "junit.xml",

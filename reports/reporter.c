@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-#define REPORTER(name) extern const struct reporter reporter_##name;
+#define REPORTER(name) extern const struct reporter_ops reporter_##name;
 #include "reports/reporters.def"
 #undef REPORTER
 
-const struct reporter *const reporters[] = {
+const struct reporter_ops *const reporters[] = {
 #define REPORTER(name) &reporter_##name,
 #include "reports/reporters.def"
 #undef REPORTER
 	NULL,
 };
 
-const struct reporter *reporter_find(const char *name)
+const struct reporter_ops *reporter_find(const char *name)
 {
 	for (size_t i = 0; reporters[i]; i++)
 		if (!strcmp(reporters[i]->name, name))

@@ -313,7 +313,7 @@ static int write_text(const struct result *result, struct buf *out, struct err *
 	return buf_failed(out) ? err_set(err, ERR_NOMEM, "summary.txt: no memory") : 0;
 }
 
-const struct reporter reporter_text = {
+const struct reporter_ops reporter_text = {
 	.name = "text",
 	.doc = "the verdict table, outages, bites and files, for people",
 	.file = "summary.txt",

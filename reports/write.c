@@ -55,8 +55,8 @@ static int write_file(const char *dir, const char *name, const struct buf *b, st
 	return buf_write_file(path, buf_str(b), b->len, err);
 }
 
-static int write_one(const char *dir, const struct reporter *reporter, const struct result *result,
-	struct err *err)
+static int write_one(const char *dir, const struct reporter_ops *reporter,
+	const struct result *result, struct err *err)
 {
 	OWN_BUF struct buf b;
 
