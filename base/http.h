@@ -39,17 +39,21 @@ struct http_request {
 				      * outlive the transfer and the connections made with it */
 	int64_t connect_ms;          /* 0: 10 s */
 	int64_t total_ms;            /* from start to the last byte; 0: none (a watch) */
-	int64_t idle_ms;             /* the longest silence within a reply; 0: none */
+	int64_t idle_ms;             /* the longest silence once connected; 0: none */
 	size_t max_reply_bytes;      /* 0: 16 MiB; for the collected body, not for streamed bytes */
 	bool new_connection;         /* do not reuse one, do not keep this one */
 	/* Streaming: gets the bytes of a 2xx reply as they come (others are collected in body).
-	 * A result that is not 0 ends the transfer with outcome CANCELLED. NULL: collect all. */
+	 * A result that is not 0 ends the transfer with outcome CANCELLED. NULL: collect all.
+	 * No http_start from inside it. */
 	int (*on_data)(void *arg, const char *data, size_t len);
 	void *on_data_arg;
 };
 
 struct http_reply {
-	enum outcome outcome; /* OK: an HTTP answer arrived whole, whatever its status */
+	/* OK: an HTTP answer arrived whole, whatever its status. REFUSED, RESET, DNS, TLS, TIMEOUT:
+	 * as named. BODY: larger than allowed, or not HTTP. CANCELLED. FAILED: trouble of our own
+	 * (descriptors, ports, memory), which says nothing about the server. */
+	enum outcome outcome;
 	int status;           /* 0: none arrived */
 	const char *body;     /* NUL-terminated, never NULL */
 	size_t body_len;
@@ -73,7 +77,9 @@ int http_new(const struct http_options *options, struct http **ret_http, struct 
 void http_free(struct http *http);
 
 /* Begins a request. `done` is called once, from http_drive (never from here); the reply and what
- * it points to are valid only inside it. From inside it new requests may be started. */
+ * it points to are valid only inside it. From inside it new requests may be started, but the loop
+ * not driven or freed. A request on a kept connection that turns out to be closed is sent once
+ * more on a new one, as every client does; nothing else is tried again. Names are kept for 5 s. */
 int http_start(struct http *http, const struct http_request *request,
 	void (*done)(void *arg, const struct http_reply *reply), void *arg,
 	struct http_transfer **ret_transfer, struct err *err);

@@ -19,7 +19,7 @@ struct proc;
 struct proc_spec {
 	const char *const *argv;  /* NULL-terminated; argv[0] is looked up in PATH */
 	const char *const *env;   /* "A=b", NULL-terminated: the child's whole environment. NULL: a
-				   * minimal one (PATH, HOME, LANG, TMPDIR, TZ and proxies of ours) */
+				   * minimal one (PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, proxies) */
 	const char *cwd;          /* NULL: ours */
 	const char *log_path;     /* stdout and stderr are appended here, mode 0600; NULL: dropped */
 	int in_fd;                /* becomes the child's stdin; 0: /dev/null */

@@ -143,6 +143,35 @@ static void test_idle_connection_closed(void **state)
 	stub_free(stub);
 }
 
+/* How often the loop wakes within 100 ms. */
+static int count_wakes(void)
+{
+	int64_t until = clock_now_ns() + 100 * NS_PER_MS;
+	int wakes = 0;
+
+	for (; clock_now_ns() < until; wakes++)
+		http_drive(http, until, NULL);
+	return wakes;
+}
+
+/* What a server closes behind a reply costs nothing, and the next request is made anew. */
+static void test_kept_connection_closes(void **state)
+{
+	const struct stub_row row = { .act = STUB_RAW,
+		.body = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" };
+	struct stub *stub = one_row(&row);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		const struct http_reply *r = get(stub_url(stub));
+
+		assert_int_equal(r->outcome, OUTCOME_OK);
+		assert_true(r->new_connection);
+		assert_in_range(count_wakes(), 1, 20);
+	}
+	stub_free(stub);
+}
+
 static void expect_request(struct stub *stub, size_t n, const char *method, const char *body)
 {
 	const struct stub_request *r = stub_request(stub, n);
@@ -566,12 +595,13 @@ static void test_deadlines_in_order(void **state)
 	const struct stub_row hangs = { .act = STUB_HANG };
 	struct stub *stub = one_row(&hangs);
 	struct tally tallies[5] = { 0 };
-	static const int64_t ms[5] = { 500, 100, 300, 200, 400 };
+	static const int64_t ms[5] = { 900, 500, 700, 600, 800 };
 	static const int order[5] = { 1, 3, 2, 4, 0 };
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		start(stub_url(stub), ms[i], &tallies[i]);
+	assert_in_range(count_wakes(), 1, 100); /* waiting is no work */
 	for (int i = 0; i < 5; i++) {
 		for (int later = i + 1; later < 5; later++)
 			assert_int_equal(tallies[order[later]].ended, 0);
@@ -1012,6 +1042,7 @@ int main(int argc, char **argv)
 		TEST(test_keep_alive),
 		TEST(test_new_connection),
 		TEST(test_idle_connection_closed),
+		TEST(test_kept_connection_closes),
 		TEST(test_methods),
 		TEST(test_large_body_both_ways),
 		TEST(test_headers_and_bearer),
