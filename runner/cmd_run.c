@@ -369,6 +369,11 @@ static int check_leftovers(struct batch_entry *entry, const struct run_options *
 		result = err_set(err, ERR_USAGE,
 			"%s: an earlier run left %s: undo with \"crumble heal %s\" or --heal-first",
 			entry->dir, text, entry->dir);
+	else if (left.damaged)
+		result = err_set(err, ERR_USAGE,
+			"%s/journal.jsonl is damaged: nobody knows what that run left; see \"crumble "
+			"heal %s\", or give another --out",
+			entry->dir, entry->dir);
 	leftovers_done(&left);
 	return result;
 }

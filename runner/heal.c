@@ -189,13 +189,18 @@ int leftovers_heal(const char *dir, struct stop *stop, size_t *ret_left, struct 
 		result = err_set(err, ERR_CONFLICT,
 			"%s: its run is still alive and undoes its own: stop that run instead",
 			dir);
-	else if (left.damaged)
-		result = err_set(err, ERR_FORMAT,
-			"%s/journal.jsonl is damaged: what lies behind the bad line is unknown; look "
-			"for objects labelled crumble/run=%s yourself",
-			dir, json_str(left.run, "id", NULL) ? json_str(left.run, "id", NULL) : "?");
 	else if (left.n)
 		result = heal_left(dir, &left, stop, ret_left, err);
+	/* What is known is undone; what stood behind a bad line is not known. */
+	if (left.damaged && !left.locked && !result) {
+		const char *id = json_str(left.run, "id", NULL);
+
+		*ret_left = 1;
+		result = err_set(err, ERR_FORMAT,
+			"%s/journal.jsonl is damaged: what stood behind the bad line is unknown: look "
+			"for objects labelled crumble/run=%s yourself, then remove the folder",
+			dir, id ? id : "?");
+	}
 	leftovers_done(&left);
 	return result;
 }

@@ -77,8 +77,7 @@ static struct bite *add(struct fixture *f, const char *id, char kind, const char
 	struct bite *bite = NULL;
 	struct err err;
 
-	assert_int_equal(
-		bites_add(f->bites, id, cookie_find("killpod"), &plan, &bite, &err), 0);
+	assert_int_equal(bites_add(f->bites, id, cookie_find("killpod"), &plan, &bite, &err), 0);
 	return bite;
 }
 
