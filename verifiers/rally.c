@@ -225,8 +225,7 @@ static int resolve_task(struct rally_session *s, const struct verifier_env *env,
 	OWN_MEM char *resolved = NULL;
 	size_t len;
 
-	path = s->p->task[0] == '/' ? strdup(s->p->task)
-				    : str_format("%s/%s", s->cwd, s->p->task);
+	path = s->p->task[0] == '/' ? strdup(s->p->task) : str_format("%s/%s", s->cwd, s->p->task);
 	if (!path)
 		return err_set(err, ERR_NOMEM, "no memory for a task's name");
 	if (buf_read_file(path, TASK_MAX_BYTES, &text, &len, err))
@@ -389,7 +388,7 @@ static int read_report(
 	OWN_MEM char *text = NULL;
 	size_t len;
 
-	if (rally_must(&s->home, &call, stop, err) ||
+	if (rally_private_file(s->report, err) || rally_must(&s->home, &call, stop, err) ||
 		buf_read_file(s->report, REPORT_MAX_BYTES, &text, &len, err))
 		return -1;
 	return json_parse(s->report, text, len, ret_report, err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <string.h>
 
@@ -88,6 +89,13 @@ static int write_conf(const struct rally_home *home, struct err *err)
 	return buf_write_file(home->conf, text, strlen(text), err);
 }
 
+int rally_private_file(const char *path, struct err *err)
+{
+	OWN_FD int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_errno(err, "%s", path) : 0;
+}
+
 int rally_home_new(const char *run_id, const char *name, const char *log,
 	struct rally_home *ret_home, struct err *err)
 {
@@ -105,7 +113,7 @@ int rally_home_new(const char *run_id, const char *name, const char *log,
 		rally_home_done(&home);
 		return err_set(err, ERR_NOMEM, "no memory for Rally's folder");
 	}
-	if (write_conf(&home, err)) {
+	if (write_conf(&home, err) || rally_private_file(home.log, err)) {
 		rally_home_done(&home);
 		return -1;
 	}

@@ -24,6 +24,8 @@ struct rally_home {
 /* Makes the folder below $TMPDIR (or /tmp); `log` is copied. */
 int rally_home_new(const char *run_id, const char *name, const char *log,
 	struct rally_home *ret_home, struct err *err);
+/* Makes a file that only its owner reads, where there is none: Rally would let everybody. */
+int rally_private_file(const char *path, struct err *err);
 /* Deletes the folder with all that is in it. Zeroed is fine. */
 void rally_home_done(struct rally_home *home);
 
