@@ -136,7 +136,8 @@ static void find_reason(struct listener *l, const char *line)
 {
 	while (*line == ' ' || *line == '\t')
 		line++;
-	if (!*line || l->reason_fixed || (l->call->quiet && strstr(line, "assword")))
+	if (!*line || strchr("+-", *line) || l->reason_fixed ||
+		(l->call->quiet && strstr(line, "assword")))
 		return;
 	if (!strncmp(line, "Reason(s):", 10)) {
 		l->reason_next = true;
