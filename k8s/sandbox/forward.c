@@ -37,7 +37,7 @@ void forward_link(struct forward_list *list, struct forward *forward)
 	list->first = forward;
 }
 
-void forward_unlink(struct forward_list *list, struct forward *forward)
+static void forward_unlink(struct forward_list *list, struct forward *forward)
 {
 	if (forward->before)
 		forward->before->next = forward->next;
@@ -45,11 +45,6 @@ void forward_unlink(struct forward_list *list, struct forward *forward)
 		list->first = forward->next;
 	if (forward->next)
 		forward->next->before = forward->before;
-}
-
-bool forward_dead(const struct forward *forward)
-{
-	return forward->dead;
 }
 
 void forward_sweep(struct forward_list *list, bool all)
@@ -79,6 +74,9 @@ static void end(struct forward *forward, bool abrupt)
 	for (int i = 0; i < 2; i++) {
 		if (forward->fds[i] < 0)
 			continue;
+		/* By hand: closing does not do it while a process being started still has a copy.
+		 */
+		epoll_ctl(forward->epoll, EPOLL_CTL_DEL, forward->fds[i], NULL);
 		if (abrupt)
 			reset(forward->fds[i]);
 		else

@@ -28,8 +28,6 @@ struct forward_list {
 	struct forward *first;
 };
 void forward_link(struct forward_list *list, struct forward *forward);
-void forward_unlink(struct forward_list *list, struct forward *forward);
-bool forward_dead(const struct forward *forward);
 /* Frees those whose ends are closed (all: every one). */
 void forward_sweep(struct forward_list *list, bool all);
 

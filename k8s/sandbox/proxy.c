@@ -37,6 +37,7 @@ struct proxy {
 	int epoll, wake;
 	struct listener *listeners;
 	struct forward_list forwards;
+	bool died; /* some of them, in this round of events */
 };
 
 /* ---- what the store says ---- */
@@ -150,6 +151,9 @@ static void open_listener(struct proxy *proxy, struct listener *one)
 		epoll_ctl(proxy->epoll, EPOLL_CTL_ADD, one->fd, &event);
 		return;
 	}
+	/* The API's own service has port 443, which an ordinary user may not have: no news. */
+	if (one->ip == proxy->cluster->services_base + 1)
+		return;
 	ip_text(one->ip, ip);
 	if (!one->warned)
 		log_warn("cannot listen on the service address %s:%u: %s", ip, one->port,
@@ -157,16 +161,20 @@ static void open_listener(struct proxy *proxy, struct listener *one)
 	one->warned = true;
 }
 
-static void close_listener(struct listener *one)
+/* At once, even while a process being started still has a copy of the descriptor. */
+static void close_listener(struct proxy *proxy, struct listener *one)
 {
-	if (one->fd >= 0)
-		close(one->fd);
+	if (one->fd < 0)
+		return;
+	epoll_ctl(proxy->epoll, EPOLL_CTL_DEL, one->fd, NULL);
+	shutdown(one->fd, SHUT_RDWR);
+	close(one->fd);
 	one->fd = -1;
 }
 
-static void listener_free(struct listener *one)
+static void listener_free(struct proxy *proxy, struct listener *one)
 {
-	close_listener(one);
+	close_listener(proxy, one);
 	free(one->targets);
 	free(one);
 }
@@ -180,13 +188,13 @@ static void settle_listeners(struct proxy *proxy)
 
 		if (!one->wanted) {
 			*link = one->next;
-			listener_free(one);
+			listener_free(proxy, one);
 			continue;
 		}
 		if (one->n && one->fd < 0)
 			open_listener(proxy, one);
 		else if (!one->n)
-			close_listener(one);
+			close_listener(proxy, one);
 		link = &one->next;
 	}
 }
@@ -245,7 +253,7 @@ static bool handle(struct proxy *proxy, const struct epoll_event *event)
 		break;
 	case HANDLE_CLIENT:
 	case HANDLE_SERVER:
-		forward_step(side->forward, side, event->events);
+		proxy->died |= !forward_step(side->forward, side, event->events);
 		break;
 	}
 	return false;
@@ -258,19 +266,13 @@ static void *run(void *arg)
 
 	while (!store_stopped(proxy->cluster->store)) {
 		int n = epoll_wait(proxy->epoll, events, ARRAY_LEN(events), -1);
-		bool changed = false, died = false;
+		bool changed = false;
 
 		for (int i = 0; i < n; i++)
 			changed |= handle(proxy, &events[i]);
-		for (const struct forward *f = NULL; !died && n > 0; n--) {
-			enum handle *kind = events[n - 1].data.ptr;
-
-			if (*kind == HANDLE_CLIENT || *kind == HANDLE_SERVER)
-				f = ((struct side *)events[n - 1].data.ptr)->forward;
-			died = f && forward_dead(f);
-		}
-		if (died)
+		if (proxy->died)
 			forward_sweep(&proxy->forwards, false);
+		proxy->died = false;
 		if (changed)
 			follow_store(proxy); /* last: it frees listeners that events point to */
 	}
@@ -309,7 +311,7 @@ void proxy_stop(struct proxy *proxy)
 	forward_sweep(&proxy->forwards, true);
 	for (struct listener *one = proxy->listeners; one; one = next) {
 		next = one->next;
-		listener_free(one);
+		listener_free(proxy, one);
 	}
 	close(proxy->wake);
 	close(proxy->epoll);

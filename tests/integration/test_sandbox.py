@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import unittest
 import urllib.error
@@ -221,6 +222,34 @@ class Kubectl(SandboxCase):
         self.assertNotIn(fresh[0]["metadata"]["name"], before)
         self.assertNotIn(fresh[0]["status"]["podIP"],
                          {p["status"]["podIP"] for p in before.values()})
+
+    def test_no_request_is_lost_when_pods_go_gracefully(self):
+        self.create(WEB.replace("        ports: [{name: http, containerPort",
+                                "        lifecycle: {preStop: {sleep: {seconds: 1}}}\n"
+                                "        ports: [{name: http, containerPort"))
+        self.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+        url = "http://%s:8080/" % self.get("service", "web")["spec"]["clusterIP"]
+        failures, served, stop = [], [0], threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                try:
+                    self.fetch(url)
+                    served[0] += 1
+                except OSError as error:
+                    failures.append(str(error))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            for _ in range(3):
+                self.kubectl("delete", "pod", sorted(self.pods())[0])
+                self.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertGreater(served[0], 50)
 
     def test_a_watch_tells_what_happens(self):
         self.start_web()
