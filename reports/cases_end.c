@@ -161,7 +161,7 @@ static int judge_left(struct cases *c, struct result_case *rc)
 		return case_set(rc, VERDICT_BROKEN, "crumble.LeftBehind",
 			"%zu left behind; first: %s", c->result->n_left, c->result->left[0]);
 	for (size_t i = 0; i < s->n_deploys; i++)
-		if (!s->deploys[i].undo.ok)
+		if (!s->deploys[i].undo.ok && !s->deploys[i].kept)
 			return case_set(rc, VERDICT_BROKEN, "crumble.UndoFailed",
 				"undo of %s failed: %s (the sandbox it stood on is gone)",
 				s->deploys[i].name,

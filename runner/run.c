@@ -285,11 +285,12 @@ static void act(struct run *run)
 static void wind_down(struct run *run)
 {
 	live_show(run->live, NULL, NULL);
+	/* Before its cluster goes: that is no trouble worth a note. */
+	watch_free(TAKE(run->watch));
 	sweep(run);
 	phase_begin(run, "teardown", 0);
 	stage_down(run);
 	phase_end(run, "teardown");
-	watch_free(TAKE(run->watch));
 	bites_free(TAKE(run->bites));
 }
 
