@@ -10,7 +10,6 @@
 #include "base/version.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -19,72 +18,6 @@
 #include <sys/prctl.h>
 
 #define EVENTS 64
-#define KEEP_BODY_BYTES ((size_t)64 << 10) /* a pooled transfer keeps no more than this */
-
-/* --- the heap of active transfers ------------------------------------------------------------- */
-
-static void heap_put(struct http *http, size_t place, struct http_transfer *t)
-{
-	http->heap[place] = t;
-	t->place = place;
-}
-
-/* Moves t to where its wake_ns belongs. */
-static void heap_settle(struct http *http, struct http_transfer *t)
-{
-	size_t at = t->place, n = http->n_active;
-
-	while (at && http->heap[(at - 1) / 2]->wake_ns > t->wake_ns) {
-		heap_put(http, at, http->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	for (size_t child; (child = 2 * at + 1) < n; at = child) {
-		if (child + 1 < n && http->heap[child + 1]->wake_ns < http->heap[child]->wake_ns)
-			child++;
-		if (http->heap[child]->wake_ns >= t->wake_ns)
-			break;
-		heap_put(http, at, http->heap[child]);
-	}
-	heap_put(http, at, t);
-}
-
-static int heap_add(struct http *http, struct http_transfer *t)
-{
-	if (http->n_active == http->heap_size) {
-		size_t size = http->heap_size ? 2 * http->heap_size : 16;
-		struct http_transfer **heap = realloc(http->heap, size * sizeof(*heap));
-
-		if (!heap)
-			return -1;
-		http->heap = heap;
-		http->heap_size = size;
-	}
-	heap_put(http, http->n_active++, t);
-	heap_settle(http, t);
-	return 0;
-}
-
-static void heap_remove(struct http *http, struct http_transfer *t)
-{
-	struct http_transfer *last = http->heap[--http->n_active];
-
-	if (last == t)
-		return;
-	heap_put(http, t->place, last);
-	heap_settle(http, last);
-}
-
-static void schedule(struct http_transfer *t)
-{
-	int64_t wake = t->total_at;
-
-	if (t->connect_at && t->connect_at < wake)
-		wake = t->connect_at;
-	if (t->idle_ms > 0 && t->last_ns + t->idle_ms * NS_PER_MS < wake)
-		wake = t->last_ns + t->idle_ms * NS_PER_MS;
-	t->wake_ns = t->cancelled ? 0 : wake;
-	heap_settle(t->http, t);
-}
 
 /* --- curl's sockets and timer ----------------------------------------------------------------- */
 
@@ -236,64 +169,15 @@ int http_new(const struct http_options *options, struct http **ret_http, struct 
 	return 0;
 }
 
-/* --- the end of a transfer -------------------------------------------------------------------- */
-
-static void recycle(struct http_transfer *t)
-{
-	if (t->body.size > KEEP_BODY_BYTES)
-		buf_done(&t->body);
-	if (t->payload.size > KEEP_BODY_BYTES)
-		buf_done(&t->payload);
-	if (t->resolved) {
-		curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
-		curl_slist_free_all(TAKE(t->resolved));
-	}
-	t->next = t->http->pool;
-	t->http->pool = t;
-}
-
-static void release_held(struct http *http)
-{
-	if (http->held)
-		recycle(TAKE(http->held));
-}
-
-static void leave_multi(struct http_transfer *t)
-{
-	if (t->in_multi)
-		curl_multi_remove_handle(t->http->multi, t->easy);
-	t->in_multi = false;
-}
-
-/* Tells whoever waits for it; t is the pool's afterwards. */
-static void finish(struct http_transfer *t, enum outcome outcome)
-{
-	struct http *http = t->http;
-	struct http_reply reply;
-
-	leave_multi(t);
-	heap_remove(http, t);
-	t->active = false;
-	http_reply_fill(t, outcome, &reply);
-	t->done(t->arg, &reply);
-	if (!t->hold) {
-		recycle(t);
-		return;
-	}
-	release_held(http);
-	http->held = t;
-	http->held_reply = reply;
-}
-
 void http_free(struct http *http)
 {
 	if (!http)
 		return;
 	while (http->n_active) {
 		http_explain(http->heap[0], "cancelled");
-		finish(http->heap[0], OUTCOME_CANCELLED);
+		http_finish(http->heap[0], OUTCOME_CANCELLED);
 	}
-	release_held(http);
+	http_release_held(http);
 	while (http->pool) {
 		struct http_transfer *t = http->pool;
 
@@ -334,39 +218,32 @@ static struct http_transfer *take(struct http *http, const char *url)
 	return t;
 }
 
-static int enter_multi(struct http_transfer *t)
-{
-	t->intercepted = false;
-	t->in_multi = curl_multi_add_handle(t->http->multi, t->easy) == CURLM_OK;
-	return t->in_multi ? 0 : -1;
-}
-
 int http_start(struct http *http, const struct http_request *request,
 	void (*done)(void *arg, const struct http_reply *reply), void *arg,
 	struct http_transfer **ret_transfer, struct err *err)
 {
 	struct http_transfer *t;
 
-	release_held(http);
+	http_release_held(http);
 	t = take(http, request->url);
 	if (!t)
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	if (http_transfer_prepare(t, request, err)) {
-		recycle(t);
+		http_recycle(t);
 		return -1;
 	}
 	t->done = done;
 	t->arg = arg;
-	if (heap_add(http, t)) {
-		recycle(t);
+	if (http_heap_add(http, t)) {
+		http_recycle(t);
 		return err_set(err, ERR_NOMEM, "no memory for a request");
 	}
 	t->active = true;
-	schedule(t);
-	if (enter_multi(t)) {
-		heap_remove(http, t);
+	http_schedule(t);
+	if (http_enter_multi(t)) {
+		http_heap_remove(http, t);
 		t->active = false;
-		recycle(t);
+		http_recycle(t);
 		return err_set(
 			err, ERR_BUG, "libcurl takes no request here (from inside on_data?)");
 	}
@@ -380,7 +257,7 @@ void http_cancel(struct http_transfer *t)
 	if (!t || !t->active)
 		return;
 	t->cancelled = true;
-	schedule(t);
+	http_schedule(t);
 }
 
 int http_watch(struct http *http, struct stop *stop, struct err *err)
@@ -409,160 +286,6 @@ void http_wake(struct http *http)
 size_t http_pending(const struct http *http)
 {
 	return http->n_active;
-}
-
-/* --- names ------------------------------------------------------------------------------------ */
-
-/* curl wanted to look up a name: by its result for the proxy or for the host itself. */
-static void await_name(struct http_transfer *t, CURLcode code)
-{
-	const char *name = code == CURLE_COULDNT_RESOLVE_PROXY ? t->proxy : t->host;
-
-	leave_multi(t);
-	t->lookup_allowed = true;
-	if (*name) {
-		t->lookup = http_resolver_ask(t->http->resolver, name);
-		if (t->lookup)
-			return;
-		http_explain(t, "no thread to look up %s", name);
-	} else if (!enter_multi(t)) {
-		return; /* an address after all */
-	} else {
-		http_explain(t, "libcurl did not take the request again");
-	}
-	finish(t, OUTCOME_FAILED);
-}
-
-/* Goes on with a transfer whose name was looked up. */
-static bool resume(struct http_transfer *t, const struct http_lookup *lookup)
-{
-	long port = strcmp(lookup->host, t->host) ? t->proxy_port : t->port;
-
-	t->lookup = NULL;
-	if (!lookup->error && !http_transfer_resolved(t, lookup->host, port, lookup->addresses) &&
-		!enter_multi(t))
-		return false;
-	if (lookup->error)
-		http_explain(t, "cannot resolve %s: %s", lookup->host, gai_strerror(lookup->error));
-	else
-		http_explain(t, "libcurl did not take the request again");
-	finish(t, lookup->error ? OUTCOME_DNS : OUTCOME_FAILED);
-	return true;
-}
-
-static int end_lookups(struct http *http)
-{
-	struct http_lookup *lookup;
-	int ended = 0;
-
-	while ((lookup = http_resolver_next(http->resolver))) {
-		/* a callback may start and end others: begin again after each that ended */
-		for (size_t i = 0; i < http->n_active; i++)
-			if (http->heap[i]->lookup == lookup && resume(http->heap[i], lookup)) {
-				ended++;
-				i = (size_t)-1;
-			}
-		free(lookup);
-	}
-	return ended;
-}
-
-/* --- deadlines and results -------------------------------------------------------------------- */
-
-static curl_off_t time_of(const struct http_transfer *t, CURLINFO which)
-{
-	curl_off_t us = 0;
-
-	if (t->in_multi)
-		curl_easy_getinfo(t->easy, which, &us);
-	return us;
-}
-
-static void finish_late(struct http_transfer *t, int64_t limit_ms, const char *what)
-{
-	bool naming = t->lookup || (t->curl_looks_up && (*t->host || *t->proxy) &&
-					   !time_of(t, CURLINFO_NAMELOOKUP_TIME_T));
-
-	if (naming)
-		http_explain(t, "the name was not resolved within %lld ms", (long long)limit_ms);
-	else
-		http_explain(t, "%s within %lld ms", what, (long long)limit_ms);
-	finish(t, naming ? OUTCOME_DNS : OUTCOME_TIMEOUT);
-}
-
-/* Looks at a transfer whose time has come. True: it ended. */
-static bool look_at(struct http_transfer *t, int64_t now)
-{
-	bool connected = time_of(t, CURLINFO_PRETRANSFER_TIME_T) > 0;
-
-	if (t->cancelled) {
-		http_explain(t, "cancelled");
-		finish(t, OUTCOME_CANCELLED);
-		return true;
-	}
-	if (t->total_at <= now) {
-		finish_late(t, t->total_ms, connected ? "no whole answer" : "no connection");
-		return true;
-	}
-	if (t->connect_at && t->connect_at <= now) {
-		if (!connected) {
-			finish_late(t, t->connect_ms, "no connection");
-			return true;
-		}
-		t->connect_at = 0;
-	}
-	if (t->idle_ms > 0 && !connected) {
-		t->last_ns = now; /* silence counts from the connection on */
-	} else if (t->idle_ms > 0 && t->last_ns + t->idle_ms * NS_PER_MS <= now) {
-		finish_late(t, t->idle_ms, "silence: not one byte");
-		return true;
-	}
-	schedule(t);
-	return false;
-}
-
-static int expire(struct http *http)
-{
-	int64_t now = clock_now_ns();
-	int ended = 0;
-
-	while (http->n_active && http->heap[0]->wake_ns <= now)
-		ended += look_at(http->heap[0], now);
-	return ended;
-}
-
-static int collect(struct http *http)
-{
-	int ended = 0, left;
-	CURLMsg *message;
-
-	while ((message = curl_multi_info_read(http->multi, &left))) {
-		struct http_transfer *t = NULL;
-		CURLcode code = message->data.result;
-		enum outcome outcome;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-		if (t->intercepted && (code == CURLE_COULDNT_RESOLVE_HOST ||
-					      code == CURLE_COULDNT_RESOLVE_PROXY)) {
-			await_name(t, code);
-			continue;
-		}
-		outcome = t->cancelled ? OUTCOME_CANCELLED : http_classify(t, code);
-		if (t->too_large)
-			http_explain(t, "the answer is larger than %zu bytes", t->body.max_bytes);
-		else if (outcome == OUTCOME_CANCELLED)
-			http_explain(t, "cancelled");
-		else if (code == CURLE_OK && outcome != OUTCOME_OK)
-			http_explain(t, "the connection ended within the headers");
-		else if (outcome != OUTCOME_OK)
-			http_explain(
-				t, "%s", t->curl_text[0] ? t->curl_text : curl_easy_strerror(code));
-		finish(t, outcome);
-		ended++;
-	}
-	return ended;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -621,7 +344,7 @@ static int handle_events(struct http *http, const struct epoll_event *events, in
 		int fd = events[i].data.fd, what = 0;
 
 		if (fd == http_resolver_fd(http->resolver)) {
-			ended += end_lookups(http);
+			ended += http_end_lookups(http);
 			continue;
 		}
 		if (fd == http->wake) {
@@ -647,14 +370,14 @@ int http_drive(struct http *http, int64_t until_ns, struct stop *stop)
 	struct epoll_event events[EVENTS];
 	int ended, n;
 
-	release_held(http);
+	http_release_held(http);
 	run_timers(http);
-	ended = collect(http);
+	ended = http_collect(http);
 	n = wait_for_events(http, ended ? 0 : until_ns, stop, events);
 	ended += handle_events(http, events, n);
 	run_timers(http);
-	ended += collect(http);
-	return ended + expire(http);
+	ended += http_collect(http);
+	return ended + http_expire(http);
 }
 
 /* --- one request ------------------------------------------------------------------------------ */

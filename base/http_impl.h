@@ -1,6 +1,7 @@
 /*
- * What the parts of base/http share: http.c (the loop), http_request.c (an easy handle made ready
- * for a request), http_reply.c (what became of it), http_resolve.c (names). Nobody else's business.
+ * What the parts of base/http share: http.c (the loop), http_heap.c (deadlines), http_request.c (an
+ * easy handle made ready for a request), http_end.c (how a transfer ends), http_reply.c (what
+ * became of it), http_resolve.c (names). Nobody else's business.
  */
 #ifndef CRUMBLE_BASE_HTTP_IMPL_H
 #define CRUMBLE_BASE_HTTP_IMPL_H
@@ -121,6 +122,26 @@ int http_transfer_prepare(struct http_transfer *t, const struct http_request *re
 int http_transfer_resolved(struct http_transfer *t, const char *host, long port,
 	const char *addresses);
 void http_identities_free(struct http *http);
+
+/* --- the active ones -------------------------------------------------------------------------- */
+
+int http_heap_add(struct http *http, struct http_transfer *t);
+void http_heap_remove(struct http *http, struct http_transfer *t);
+/* Puts t where its next deadline belongs. */
+void http_schedule(struct http_transfer *t);
+/* Gives it to curl. */
+int http_enter_multi(struct http_transfer *t);
+
+/* Each returns the number of transfers that ended: with their lookup, at a deadline (or cancelled),
+ * with curl's result. */
+int http_end_lookups(struct http *http);
+int http_expire(struct http *http);
+int http_collect(struct http *http);
+
+/* Tells whoever waits for it; t is the pool's afterwards (or held, for http_perform's reply). */
+void http_finish(struct http_transfer *t, enum outcome outcome);
+void http_recycle(struct http_transfer *t);
+void http_release_held(struct http *http);
 
 /* --- what became of it ------------------------------------------------------------------------ */
 
