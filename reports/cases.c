@@ -232,7 +232,7 @@ static void steady_state(struct cases *c)
 		return;
 	if (s->begin[STORY_BASELINE] >= 0 && s->end[STORY_BASELINE] >= 0)
 		rc->time_ms = (s->end[STORY_BASELINE] - s->begin[STORY_BASELINE]) / 1000000;
-	if (cases_deploy_failed(s, &d))
+	if (s->preflight.ok && cases_deploy_failed(s, &d)) /* else the preflight has said so */
 		c->nomem |= case_set(rc, VERDICT_BROKEN, "crumble.PreconditionFailed",
 				    "deployment %s: %s", d->name,
 				    d->done.message ? d->done.message : "failed") != 0;

@@ -54,6 +54,13 @@ static void set_ended(cJSON *state, const struct run_end *end)
 		edit_str(ended, "containerID", end->id);
 }
 
+/* What could not start and will be tried again is told as waiting, its end as the last one. */
+static bool waits_to_start(const struct pod *pod, const struct container *container)
+{
+	return container->state == CONTAINER_ENDED &&
+	       !strcmp(container->end.reason, "StartError") && !container_is_over(pod, container);
+}
+
 static void set_state(cJSON *state, const struct pod *pod, const struct container *container)
 {
 	cJSON *waiting;
@@ -63,7 +70,13 @@ static void set_state(cJSON *state, const struct pod *pod, const struct containe
 		set_time(edit_object(state, "running"), "startedAt", container->started_s);
 		break;
 	case CONTAINER_ENDED:
-		set_ended(state, &container->end);
+		if (!waits_to_start(pod, container)) {
+			set_ended(state, &container->end);
+			break;
+		}
+		waiting = edit_object(state, "waiting");
+		edit_str(waiting, "reason", "RunContainerError");
+		edit_str(waiting, "message", container->end.message);
 		break;
 	case CONTAINER_WAITING:
 		waiting = edit_object(state, "waiting");
@@ -86,7 +99,8 @@ static cJSON *container_status(const struct pod *pod, const struct container *co
 	edit_str(status, "name", container->name);
 	set_state(edit_object(status, "state"), pod, container);
 	last = edit_object(status, "lastState");
-	if (container->state == CONTAINER_WAITING && container->end.there)
+	if (container->end.there &&
+		(container->state == CONTAINER_WAITING || waits_to_start(pod, container)))
 		set_ended(last, &container->end);
 	else if (container->last.there)
 		set_ended(last, &container->last);

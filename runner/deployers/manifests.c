@@ -199,13 +199,14 @@ static int manifests_ready(const struct deployer_env *env, const void *params_, 
 	{
 		const struct k8s_kind *kind = k8s_kind_by_word(json_str(object, "kind", NULL));
 		const char *name = json_str(object, "metadata", "name", NULL);
+		const struct rollout rollout = { env->k8s, kind, namespace_of(env, p, object), name,
+			env->say };
 		char text[300];
 
 		if (kind != &k8s_deployment && kind != &k8s_statefulset && kind != &k8s_daemonset &&
 			kind != &k8s_job)
 			continue;
-		if (rollout_wait(env->k8s, kind, namespace_of(env, p, object), name, deadline_ns,
-			    env->stop, err))
+		if (rollout_wait(&rollout, deadline_ns, env->stop, err))
 			return -1;
 		snprintf(text, sizeof(text), "%s %s is %s", kind->kind, name,
 			kind == &k8s_job ? "complete" : "rolled out");
