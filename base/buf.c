@@ -114,8 +114,8 @@ char *buf_take(struct buf *b)
 	return data;
 }
 
-int buf_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *ret_len,
-	struct err *err)
+int buf_read_file(
+	const char *path, size_t max_bytes, char **ret_data, size_t *ret_len, struct err *err)
 {
 	OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	OWN_BUF struct buf b;
@@ -135,7 +135,8 @@ int buf_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *r
 		if (got < 0)
 			return err_errno(err, "%s", path);
 		if (buf_add(&b, chunk, (size_t)got))
-			return err_set(err, ERR_NOMEM, "%s: larger than %zu bytes", path, max_bytes);
+			return err_set(
+				err, ERR_NOMEM, "%s: larger than %zu bytes", path, max_bytes);
 	}
 	if (ret_len)
 		*ret_len = b.len;

@@ -46,14 +46,14 @@ static const cJSON *walk(const cJSON *json, va_list keys)
 	return json;
 }
 
-#define WALK(json, last)                                                                           \
-	({                                                                                         \
-		va_list keys_;                                                                     \
-		const cJSON *found_;                                                               \
-		va_start(keys_, last);                                                             \
-		found_ = walk(json, keys_);                                                        \
-		va_end(keys_);                                                                     \
-		found_;                                                                            \
+#define WALK(json, last)                    \
+	({                                  \
+		va_list keys_;              \
+		const cJSON *found_;        \
+		va_start(keys_, last);      \
+		found_ = walk(json, keys_); \
+		va_end(keys_);              \
+		found_;                     \
 	})
 
 const cJSON *json_at(const cJSON *json, ...)

@@ -76,7 +76,8 @@ bool queue_push(struct queue *q, void *item)
 
 void *queue_pop(struct queue *q, int64_t deadline_ns)
 {
-	struct timespec until = { .tv_sec = deadline_ns / NS_PER_S, .tv_nsec = deadline_ns % NS_PER_S };
+	struct timespec until = { .tv_sec = deadline_ns / NS_PER_S,
+		.tv_nsec = deadline_ns % NS_PER_S };
 	struct node *node;
 	void *item;
 
