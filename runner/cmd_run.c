@@ -231,8 +231,8 @@ static bool is_told(const struct loading *l, const char *name)
 static void add_bad(struct loading *l, const char *name, const char *path, const char *message,
 	const char *text)
 {
-	struct result **grown = realloc(l->bad, (l->n_bad + 1) * sizeof(*grown));
 	OWN_MEM char *other = is_told(l, name) ? str_format("%s-%zu", name, l->n_bad + 1) : NULL;
+	struct result **grown = realloc(l->bad, (l->n_bad + 1) * sizeof(*grown));
 	struct result *result = grown ? result_refused(other ? other : name, path, message, text)
 				      : NULL;
 

@@ -31,8 +31,8 @@ static int note(struct healing *h, cJSON *event, struct err *err)
 
 	if (anchor_ns > 0)
 		t = clock_wall_ns() - anchor_ns;
-	json_add_int(event, "t", t > 0 ? t : 0);
-	if (journal_append(h->journal, event, err) || journal_sync(h->journal, err))
+	json_add_int(owned, "t", t > 0 ? t : 0);
+	if (journal_append(h->journal, owned, err) || journal_sync(h->journal, err))
 		return -1;
 	return 0;
 }
