@@ -2,18 +2,83 @@
  * JUnit XML as every consumer reads it rightly: testsuites > testsuite > testcase, at most one of
  * failure, error and skipped in a case, each with a type of ours, a message, and a text that
  * repeats it. libxml2's writer checks no characters: every string goes through clean.h first.
+ *
+ * libxml2 is loaded when the first report is written: with what it needs (ICU, the C++ library) it
+ * would cost every start 2 ms and 2 MB.
  */
 #include "reports/clean.h"
 #include "reports/reporter.h"
 
 #include "base/clock.h"
 
+#include <dlfcn.h>
 #include <libxml/xmlwriter.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #define ATTRIBUTE_BYTES 2000
 #define TEXT_BYTES 60000
+
+/* ---- the library ---- */
+
+/* What is used of it, by name, each with the type that its header gives it. */
+#define FUNCTIONS(F)                    \
+	F(xmlBufferCreate)              \
+	F(xmlBufferContent)             \
+	F(xmlBufferLength)              \
+	F(xmlBufferFree)                \
+	F(xmlNewTextWriterMemory)       \
+	F(xmlFreeTextWriter)            \
+	F(xmlTextWriterSetIndent)       \
+	F(xmlTextWriterSetIndentString) \
+	F(xmlTextWriterStartDocument)   \
+	F(xmlTextWriterEndDocument)     \
+	F(xmlTextWriterStartElement)    \
+	F(xmlTextWriterEndElement)      \
+	F(xmlTextWriterWriteAttribute)  \
+	F(xmlTextWriterWriteString)
+
+#define MEMBER(name) __typeof__(&name) name;
+static struct {
+	FUNCTIONS(MEMBER)
+} lib;
+
+#define ROW(name) { #name, offsetof(__typeof__(lib), name) },
+static const struct {
+	const char *name;
+	size_t offset;
+} functions[] = { FUNCTIONS(ROW) };
+
+static char lib_error[256]; /* "": it is there */
+
+static void load_once(void)
+{
+	void *handle = dlopen(XML2_SONAME, RTLD_LAZY | RTLD_LOCAL); /* never closed */
+
+	for (size_t i = 0; handle && i < ARRAY_LEN(functions); i++) {
+		void *found = dlsym(handle, functions[i].name);
+
+		if (!found)
+			handle = NULL;
+		memcpy((char *)&lib + functions[i].offset, &found, sizeof(found));
+	}
+	if (!handle)
+		snprintf(lib_error, sizeof(lib_error), "%s", dlerror());
+}
+
+static int load(struct err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load_once);
+	if (!*lib_error)
+		return 0;
+	return err_set(err, ERR_IO,
+		"JUnit: cannot load %s: %s; install libxml2 (Debian package libxml2)", XML2_SONAME,
+		lib_error);
+}
 
 struct writer {
 	xmlTextWriterPtr xml;
@@ -27,19 +92,20 @@ static void check(struct writer *w, int result)
 
 static void begin(struct writer *w, const char *name)
 {
-	check(w, xmlTextWriterStartElement(w->xml, BAD_CAST name));
+	check(w, lib.xmlTextWriterStartElement(w->xml, BAD_CAST name));
 }
 
 static void end(struct writer *w)
 {
-	check(w, xmlTextWriterEndElement(w->xml));
+	check(w, lib.xmlTextWriterEndElement(w->xml));
 }
 
 static void attribute(struct writer *w, const char *name, const char *value)
 {
 	OWN_MEM char *clean = clean_copy(value, ATTRIBUTE_BYTES, false);
 
-	check(w, clean ? xmlTextWriterWriteAttribute(w->xml, BAD_CAST name, BAD_CAST clean) : -1);
+	check(w, clean ? lib.xmlTextWriterWriteAttribute(w->xml, BAD_CAST name, BAD_CAST clean)
+		       : -1);
 }
 
 __attribute__((format(printf, 3, 4))) static void attributef(
@@ -118,7 +184,7 @@ static void outcome(struct writer *w, const struct result *r, const struct resul
 	if (c->verdict != VERDICT_SKIP)
 		attribute(w, "type", c->type ? c->type : "crumble.Broken");
 	attribute(w, "message", message);
-	check(w, xmlTextWriterWriteString(w->xml, BAD_CAST buf_str(&body)));
+	check(w, lib.xmlTextWriterWriteString(w->xml, BAD_CAST buf_str(&body)));
 	end(w);
 }
 
@@ -216,31 +282,35 @@ static void document(struct writer *w, const struct result *const *results, size
 
 	for (size_t i = 0; i < n; i++)
 		total_ns += results[i]->length_ns;
-	check(w, xmlTextWriterSetIndent(w->xml, 1));
-	check(w, xmlTextWriterSetIndentString(w->xml, BAD_CAST "  "));
-	check(w, xmlTextWriterStartDocument(w->xml, NULL, "UTF-8", NULL));
+	check(w, lib.xmlTextWriterSetIndent(w->xml, 1));
+	check(w, lib.xmlTextWriterSetIndentString(w->xml, BAD_CAST "  "));
+	check(w, lib.xmlTextWriterStartDocument(w->xml, NULL, "UTF-8", NULL));
 	begin(w, "testsuites"); /* no counts here: consumers sum wrongly with some of them */
 	attribute(w, "name", "crumble");
 	attribute_time(w, total_ns / NS_PER_MS);
 	for (size_t i = 0; i < n; i++)
 		suite(w, results[i], i);
 	end(w);
-	check(w, xmlTextWriterEndDocument(w->xml));
+	check(w, lib.xmlTextWriterEndDocument(w->xml));
 }
 
 int junit_write_all(const struct result *const *results, size_t n, struct buf *out, struct err *err)
 {
-	xmlBufferPtr bytes = xmlBufferCreate();
-	struct writer w = { .xml = bytes ? xmlNewTextWriterMemory(bytes, 0) : NULL };
+	struct writer w = { 0 };
+	xmlBufferPtr bytes;
 
+	if (load(err))
+		return -1;
+	bytes = lib.xmlBufferCreate();
+	w.xml = bytes ? lib.xmlNewTextWriterMemory(bytes, 0) : NULL;
 	w.failed = !w.xml;
 	if (w.xml)
 		document(&w, results, n);
-	xmlFreeTextWriter(w.xml); /* flushes */
+	lib.xmlFreeTextWriter(w.xml); /* flushes */
 	if (!w.failed)
-		w.failed = buf_add(out, xmlBufferContent(bytes), (size_t)xmlBufferLength(bytes)) !=
-			   0;
-	xmlBufferFree(bytes);
+		w.failed = buf_add(out, lib.xmlBufferContent(bytes),
+				   (size_t)lib.xmlBufferLength(bytes)) != 0;
+	lib.xmlBufferFree(bytes);
 	return w.failed ? err_set(err, ERR_NOMEM, "JUnit: no memory, or more than %zu bytes",
 				  out->max_bytes)
 			: 0;

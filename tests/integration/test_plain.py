@@ -92,6 +92,17 @@ class Plain(harness.Case):
             self.assertEqual(set(self.suites()["crumble." + name]),
                              set(self.suites(name + "/junit.xml")["crumble." + name]))
 
+    def test_report_that_cannot_be_written_is_broken(self):
+        """libxml2 is loaded for the first report: one that is none must not end in green."""
+        web = self.web()
+        self.write("libxml2.so.2", "no library")
+        path = self.thin("thin", web.url, "0s", "200ms")
+        code, _, log = self.crumble("run", path, "--out", self.out,
+                                    env=dict(os.environ, LD_LIBRARY_PATH=str(self.dir)))
+        self.assert_code(BROKEN, code)
+        self.assertIn("JUnit: cannot load libxml2", log)
+        self.assertFalse((self.out / "junit.xml").exists())
+
     def test_seed_is_kept(self):
         web = self.web()
         path = self.thin("thin", web.url, "0s", "200ms")
