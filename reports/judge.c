@@ -196,6 +196,46 @@ static int set_broken_limit(const struct judge *j, const struct tally *t, struct
 		metric_name(e->metric), measured, c->limit, worst.len ? "; " : "", buf_str(&worst));
 }
 
+static int set_observer(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	char measured[FORMAT_BYTES];
+
+	format_measured(c, measured);
+	return case_set(c, VERDICT_BROKEN, "crumble.Observer",
+		"%s is %s, expected %s, but the control probe failed in %" PRIu64 " of %" PRIu64
+		" outages: the observer may be to blame",
+		metric_name(j->expect->parsed.metric), measured, c->limit,
+		t->outages.n - t->unobserved.n, t->outages.n);
+}
+
+/* Latencies are of ok samples. A request that failed stayed within no limit: where more failed than
+ * a percentile leaves aside, no latency of the others keeps it. */
+static bool fails_beyond(enum metric metric, uint64_t ok, uint64_t bad)
+{
+	return is_percentile(metric) && metric != METRIC_MAX &&
+	       (double)bad > (1 - quantile_of(metric)) * (double)(ok + bad) + 1e-9;
+}
+
+static int judge_failed_ones(const struct judge *j, const struct tally *t, struct result_case *c)
+{
+	enum metric metric = j->expect->parsed.metric;
+	uint64_t observed = t->outages.bad - t->unobserved.bad;
+	uint64_t bad = t->bad > observed ? t->bad - observed : 0;
+	OWN_BUF struct buf worst;
+
+	if (explain_window(j, t, c))
+		return -1;
+	if (!fails_beyond(metric, t->ok, bad))
+		return set_observer(j, t, c);
+	buf_init(&worst, 16384);
+	explain_worst(&worst, j, t);
+	return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+		"%s, expected %s, is not kept: %" PRIu64 " of %" PRIu64
+		" samples failed and have no latency%s%s",
+		metric_name(metric), c->limit, t->bad, t->ok + t->bad, worst.len ? "; " : "",
+		buf_str(&worst));
+}
+
 static int set_undecided(const struct judge *j, const struct value *v, struct result_case *c)
 {
 	char low[FORMAT_BYTES];
@@ -211,18 +251,6 @@ static int set_undecided(const struct judge *j, const struct value *v, struct re
 	return case_set(c, VERDICT_BROKEN, "crumble.Undecided",
 		"%s is %s, expected %s: its bounds lie on both sides of the limit; sample more often",
 		metric_name(j->expect->parsed.metric), low, c->limit);
-}
-
-static int set_observer(const struct judge *j, const struct tally *t, struct result_case *c)
-{
-	char measured[FORMAT_BYTES];
-
-	format_measured(c, measured);
-	return case_set(c, VERDICT_BROKEN, "crumble.Observer",
-		"%s is %s, expected %s, but the control probe failed in %" PRIu64 " of %" PRIu64
-		" outages: the observer may be to blame",
-		metric_name(j->expect->parsed.metric), measured, c->limit,
-		t->outages.n - t->unobserved.n, t->outages.n);
 }
 
 static const char *metric_instead(enum metric metric, uint64_t n)
@@ -273,6 +301,8 @@ static int judge_limit(const struct judge *j, const struct tally *t, struct resu
 	if (too_little(j, t, c, &result))
 		return result;
 	verdict = judge_value(e, &v);
+	if (verdict == VERDICT_PASS && fails_beyond(e->metric, t->ok, t->bad))
+		return judge_failed_ones(j, t, c);
 	if (verdict == VERDICT_PASS && judge_value(e, &other) == VERDICT_PASS) {
 		c->verdict = VERDICT_PASS;
 		return 0;
@@ -293,13 +323,14 @@ static int judge_limit(const struct judge *j, const struct tally *t, struct resu
 static int judge_sla(const struct judge *j, struct result_case *c)
 {
 	const struct story_verifier *v = j->m->verifier;
-	size_t failed = 0, unknown = 0;
+	size_t failed = 0, unknown = 0, passed = 0;
 	const char *first = NULL;
 
 	for (size_t i = 0; i < v->n_cases; i++) {
 		bool bad = v->cases[i].verdict == VERDICT_FAIL;
 
 		failed += bad;
+		passed += v->cases[i].verdict == VERDICT_PASS;
 		unknown += v->cases[i].verdict == VERDICT_BROKEN;
 		if (bad && !first)
 			first = v->cases[i].message ? v->cases[i].message : v->cases[i].name;
@@ -308,11 +339,11 @@ static int judge_sla(const struct judge *j, struct result_case *c)
 	if (failed)
 		return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
 			"%zu of %zu criteria failed: %s", failed, v->n_cases, first ? first : "");
-	if (unknown || !v->n_cases)
+	if (unknown || !passed)
 		return case_set(c, VERDICT_BROKEN, "crumble.NoData",
-			v->n_cases ? "%zu of %zu criteria could not be judged"
-				   : "no criterion was judged (%zu of %zu)",
-			unknown, v->n_cases);
+			unknown ? "%zu of %zu criteria could not be judged"
+				: "no criterion was judged (%zu of %zu)",
+			unknown ? unknown : passed, v->n_cases);
 	c->verdict = VERDICT_PASS;
 	return 0;
 }
@@ -333,10 +364,47 @@ static bool still_slow(const struct measure *m, double *ret_now_ns, double *ret_
 	return *ret_now_ns > *ret_limit_ns;
 }
 
+static int set_not_back(const struct judge *j, size_t ok, struct result_case *c)
+{
+	OWN_MEM struct tally *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -1;
+	if (j->m->last_class == BLAME_OBSERVER)
+		return case_set(c, VERDICT_BROKEN, "crumble.Observer",
+			"%zu of its last %d samples are ok, but the control probe failed too: "
+			"the observer may be to blame",
+			ok, LAST_SAMPLES);
+	measure_window(j->m, WINDOW_RUN, t);
+	return explain_window(j, t, c) ||
+	       case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+		       "not back at the end: %zu of its last %d samples are ok", ok, LAST_SAMPLES);
+}
+
+static int set_still_slow(double now_ns, double limit_ns, struct result_case *c)
+{
+	char now[FORMAT_BYTES], limit[FORMAT_BYTES];
+
+	format_value("ns", now_ns, NAN, NAN, now);
+	format_value("ns", limit_ns, NAN, NAN, limit);
+	return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
+		"not back at its baseline: its last %d ok samples took %s in the mean, the "
+		"baseline's mean + 4 sigma is %s",
+		LAST_LATENCIES, now, limit);
+}
+
+/* Of a verifier that did not watch the faults, its last samples say nothing about them. */
+static bool watched_chaos(const struct measure *m)
+{
+	const struct tally *faults = &m->phase[MEASURE_FAULTS];
+	const struct tally *recovery = &m->phase[MEASURE_RECOVERY];
+
+	return faults->ok + faults->bad + recovery->ok + recovery->bad;
+}
+
 static int judge_recovered(const struct judge *j, struct result_case *c)
 {
 	const struct measure *m = j->m;
-	char now[FORMAT_BYTES], limit[FORMAT_BYTES];
 	double now_ns, limit_ns;
 	size_t ok = 0;
 
@@ -346,35 +414,18 @@ static int judge_recovered(const struct judge *j, struct result_case *c)
 		return 0;
 	}
 	c->n = m->n_last;
+	if (!watched_chaos(m))
+		return case_set(c, VERDICT_BROKEN, "crumble.NoData",
+			"no samples in chaos: recovered cannot be told");
 	if (m->n_last < LAST_SAMPLES)
 		return case_set(c, VERDICT_BROKEN, "crumble.NoData",
 			"%" PRIu64 " of %d samples needed for recovered", m->n_last, LAST_SAMPLES);
 	for (size_t i = 0; i < LAST_SAMPLES; i++)
 		ok += m->last_ok[i];
-	if (ok < LAST_SAMPLES) {
-		OWN_MEM struct tally *t = calloc(1, sizeof(*t));
-
-		if (!t)
-			return -1;
-		if (m->last_class == BLAME_OBSERVER)
-			return case_set(c, VERDICT_BROKEN, "crumble.Observer",
-				"%zu of its last %d samples are ok, but the control probe failed too: "
-				"the observer may be to blame",
-				ok, LAST_SAMPLES);
-		measure_window(m, WINDOW_RUN, t);
-		return explain_window(j, t, c) ||
-		       case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
-			       "not back at the end: %zu of its last %d samples are ok", ok,
-			       LAST_SAMPLES);
-	}
-	if (still_slow(m, &now_ns, &limit_ns)) {
-		format_value("ns", now_ns, NAN, NAN, now);
-		format_value("ns", limit_ns, NAN, NAN, limit);
-		return case_set(c, VERDICT_FAIL, "crumble.AssertionFailed",
-			"not back at its baseline: its last %d ok samples took %s in the mean, the "
-			"baseline's mean + 4 sigma is %s",
-			LAST_LATENCIES, now, limit);
-	}
+	if (ok < LAST_SAMPLES)
+		return set_not_back(j, ok, c);
+	if (still_slow(m, &now_ns, &limit_ns))
+		return set_still_slow(now_ns, limit_ns, c);
 	c->verdict = VERDICT_PASS;
 	return 0;
 }
@@ -415,8 +466,9 @@ bool judge_unusable(const struct judge *j, char why[ERR_TEXT_BYTES])
 	else if (m->lost_records * 100 > all)
 		snprintf(why, ERR_TEXT_BYTES,
 			"%" PRIu64 " of %" PRIu64 " records of %s are lost (%" PRIu64
-			" bytes in bad or torn blocks): more than 1%%",
-			m->lost_records, all, m->verifier->name, m->lost_bytes);
+			" bytes in bad or torn blocks, %" PRIu64
+			" slots at its end without a record): more than 1%%",
+			m->lost_records, all, m->verifier->name, m->lost_bytes, m->unwritten);
 	else if (missed * 100 > m->records)
 		snprintf(why, ERR_TEXT_BYTES,
 			"%" PRIu64 " of %" PRIu64

@@ -239,6 +239,8 @@ static int on_sample(void *arg, const struct sample *s)
 	if (s->due_ns >= g->until_ns && s->outcome != OUTCOME_LOST)
 		return 1;
 	m->records++;
+	if (s->outcome != OUTCOME_LOST && s->due_ns > m->last_slot_ns)
+		m->last_slot_ns = s->due_ns;
 	m->by_outcome[s->outcome < OUTCOME_COUNT ? s->outcome : OUTCOME_FAILED]++;
 	if (s->outcome == OUTCOME_LOST) {
 		m->iterations_lost++;
@@ -274,6 +276,30 @@ static void measure_file(struct measuring *g, const char *file)
 	m->lost_records += info.lost_records;
 }
 
+/* When a sampled verifier ought to have ended: with its last phase, unless the run was cut short
+ * before. -1: not yet, or unknown. */
+static int64_t ought_to_end(const struct story *s, const struct story_verifier *v)
+{
+	int64_t end = -1;
+
+	for (int p = 0; p < MEASURE_PHASES; p++)
+		if (v->phases & 1u << p && s->begin[STORY_BASELINE + p] >= 0)
+			end = s->end[STORY_BASELINE + p];
+	return s->cut_ns >= 0 && s->cut_ns < end ? s->cut_ns : end;
+}
+
+/* A file that just ends has no gap: its slots are counted against the clock. */
+static void count_unwritten(struct measure *m, const struct story *s)
+{
+	const struct story_verifier *v = m->verifier;
+	int64_t end_ns = ought_to_end(s, v);
+
+	if (v->finite || v->period_ns <= 0 || m->last_slot_ns < 0 || end_ns <= m->last_slot_ns)
+		return;
+	m->unwritten = (uint64_t)((end_ns - m->last_slot_ns - 1) / v->period_ns);
+	m->lost_records += m->unwritten;
+}
+
 int measure_verifier(struct measure_env *env, size_t verifier, int64_t until_ns,
 	struct measure **ret_measure, struct err *err)
 {
@@ -286,11 +312,13 @@ int measure_verifier(struct measure_env *env, size_t verifier, int64_t until_ns,
 	if (!m)
 		return err_set(err, ERR_NOMEM, "no memory to measure %s", v->name);
 	m->verifier = v;
-	m->last_due_ns = -1;
+	m->last_due_ns = m->last_slot_ns = -1;
 	if (v->warmup_ns > 0 && v->begin_ns >= 0)
 		g.warm_ns = v->begin_ns + v->warmup_ns;
 	for (size_t i = 0; i < v->n_files; i++)
 		measure_file(&g, v->files[i].file);
+	if (until_ns == INT64_MAX)
+		count_unwritten(m, env->story);
 	if (g.nomem)
 		return err_set(err, ERR_NOMEM, "no memory to measure %s", v->name);
 	*ret_measure = TAKE(m);

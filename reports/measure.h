@@ -37,10 +37,12 @@ struct measure {
 	const struct story_verifier *verifier;
 	uint64_t records, by_outcome[OUTCOME_COUNT]; /* all, warm-up too */
 	uint64_t lost_records, lost_bytes;           /* of bad or torn blocks */
+	uint64_t unwritten; /* of the lost ones: slots behind the last record, up to its end */
 	uint64_t warmup, iterations_lost;            /* dropped; OUTCOME_LOST */
 	struct tally phase[MEASURE_PHASES];
 	bool met_bite;          /* a sample overlaps a bite in force */
 	int64_t last_due_ns;    /* of the newest sample that was sent; -1: none */
+	int64_t last_slot_ns;   /* of the newest record, whatever became of it; -1: none */
 	int64_t slowest_ns;     /* the longest time from due to done of an ok one */
 	bool open_at_end;       /* the last outage never ended */
 	enum blame_class last_class; /* of the last outage */

@@ -105,6 +105,7 @@ struct story {
 	int signal;
 	char *signal_name;
 	int64_t signal_ns;
+	int64_t cut_ns;         /* first signal or error: what is missing behind it has a reason */
 	bool ended;             /* run.end stands there */
 	int64_t ended_ns;
 	struct journal_state journal;

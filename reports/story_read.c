@@ -505,6 +505,8 @@ static int on_event(void *arg, const cJSON *e)
 	int64_t t = time_of(e);
 
 	s->last_ns = t > s->last_ns ? t : s->last_ns;
+	if (is(name, "signal") || is(name, "error"))
+		first_time(&s->cut_ns, e);
 	if (is(name, "run"))
 		on_run(s, e);
 	else if (is(name, "cluster"))
@@ -550,6 +552,16 @@ static int on_event(void *arg, const cJSON *e)
 	return s->nomem;
 }
 
+/* A replacement that comes when recovery is over comes too late. */
+static void judge_late(struct story *s)
+{
+	int64_t end_ns = s->end[STORY_RECOVERY];
+
+	for (size_t i = 0; end_ns >= 0 && i < s->n_bites; i++)
+		if (s->bites[i].instant && s->bites[i].b.end_ns > end_ns)
+			s->bites[i].b.recovered = false;
+}
+
 int story_read(const char *dir, struct story **ret_story, struct err *err)
 {
 	struct story *s = calloc(1, sizeof(*s));
@@ -559,12 +571,14 @@ int story_read(const char *dir, struct story **ret_story, struct err *err)
 	for (int p = 0; p < STORY_PHASES; p++)
 		s->begin[p] = s->end[p] = -1;
 	s->preflight.ok = s->gate.ok = s->sweep.ok = -1;
+	s->cut_ns = -1;
 	s->dir = copy(s, dir);
 	if (journal_read(dir, on_event, s, &s->journal, err) ||
 		(s->nomem && err_set(err, ERR_NOMEM, "%s: no memory to read the journal", dir))) {
 		story_free(s);
 		return -1;
 	}
+	judge_late(s);
 	*ret_story = s;
 	return 0;
 }

@@ -273,6 +273,8 @@ static void no_samples_in_the_window_are_broken(void **state)
 {
 	(void)state;
 	plan("errors <= 5 during recovery");
+	fake_event(&f, "verifier",
+		"{\"name\":\"token\",\"mark\":\"plan\",\"phases\":[\"baseline\",\"faults\"]}");
 	fake_samples(&f);
 	fake_run(&f, 0, 40 * S, OUTCOME_OK, 5);
 	fake_bite(&f, 1, 12 * S, 15 * S);
