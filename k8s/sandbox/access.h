@@ -1,6 +1,6 @@
 /* Who may talk to the API, and how: certificates made for this run, a token, a kubeconfig. */
-#ifndef CRUMBLE_SANDBOX_ACCESS_H
-#define CRUMBLE_SANDBOX_ACCESS_H
+#ifndef CRUMBLE_K8S_SANDBOX_ACCESS_H
+#define CRUMBLE_K8S_SANDBOX_ACCESS_H
 
 #include "base/err.h"
 

@@ -3,8 +3,8 @@
  * a TCP connection, a sleep. Probes and hooks are made of them. Nothing blocks: start it, step it
  * when something may have happened, until its result is there.
  */
-#ifndef CRUMBLE_SANDBOX_ACTION_H
-#define CRUMBLE_SANDBOX_ACTION_H
+#ifndef CRUMBLE_K8S_SANDBOX_ACTION_H
+#define CRUMBLE_K8S_SANDBOX_ACTION_H
 
 #include "base/json.h"
 #include "base/keeper.h"

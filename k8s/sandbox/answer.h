@@ -1,6 +1,6 @@
 /* What the API answers: an object, or a Status that says why not, in the API server's words. */
-#ifndef CRUMBLE_SANDBOX_ANSWER_H
-#define CRUMBLE_SANDBOX_ANSWER_H
+#ifndef CRUMBLE_K8S_SANDBOX_ANSWER_H
+#define CRUMBLE_K8S_SANDBOX_ANSWER_H
 
 #include "base/json.h"
 #include "k8s/sandbox/kinds.h"

@@ -1,6 +1,6 @@
 /* What the sandbox's parts share: the store, the folder, the addresses. */
-#ifndef CRUMBLE_SANDBOX_CLUSTER_H
-#define CRUMBLE_SANDBOX_CLUSTER_H
+#ifndef CRUMBLE_K8S_SANDBOX_CLUSTER_H
+#define CRUMBLE_K8S_SANDBOX_CLUSTER_H
 
 #include "k8s/sandbox/store.h"
 

@@ -3,8 +3,8 @@
  * what is missing, until nothing is. Each part is a function that is given the cluster with the
  * store's lock held, and may be called at any time.
  */
-#ifndef CRUMBLE_SANDBOX_CONTROLLERS_H
-#define CRUMBLE_SANDBOX_CONTROLLERS_H
+#ifndef CRUMBLE_K8S_SANDBOX_CONTROLLERS_H
+#define CRUMBLE_K8S_SANDBOX_CONTROLLERS_H
 
 #include "k8s/sandbox/cluster.h"
 

@@ -3,8 +3,8 @@
  * name endings). The sandbox has no use without memory: where there is none it ends, and its
  * keeper ends the rest; so nothing here fails.
  */
-#ifndef CRUMBLE_SANDBOX_EDIT_H
-#define CRUMBLE_SANDBOX_EDIT_H
+#ifndef CRUMBLE_K8S_SANDBOX_EDIT_H
+#define CRUMBLE_K8S_SANDBOX_EDIT_H
 
 #include "base/clock.h"
 #include "base/json.h"

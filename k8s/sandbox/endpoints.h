@@ -1,6 +1,6 @@
 /* Which pods stand behind a service. */
-#ifndef CRUMBLE_SANDBOX_ENDPOINTS_H
-#define CRUMBLE_SANDBOX_ENDPOINTS_H
+#ifndef CRUMBLE_K8S_SANDBOX_ENDPOINTS_H
+#define CRUMBLE_K8S_SANDBOX_ENDPOINTS_H
 
 #include "k8s/sandbox/store.h"
 

@@ -1,6 +1,6 @@
 /* One forwarded TCP connection, on an epoll that its owner drives. */
-#ifndef CRUMBLE_SANDBOX_FORWARD_H
-#define CRUMBLE_SANDBOX_FORWARD_H
+#ifndef CRUMBLE_K8S_SANDBOX_FORWARD_H
+#define CRUMBLE_K8S_SANDBOX_FORWARD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* The kinds that the sandbox knows: one row each, from which discovery and routing are made. */
-#ifndef CRUMBLE_SANDBOX_KINDS_H
-#define CRUMBLE_SANDBOX_KINDS_H
+#ifndef CRUMBLE_K8S_SANDBOX_KINDS_H
+#define CRUMBLE_K8S_SANDBOX_KINDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

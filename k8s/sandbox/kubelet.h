@@ -1,6 +1,6 @@
 /* The kubelet of all nodes: one thread that runs the pods that were given to a node. */
-#ifndef CRUMBLE_SANDBOX_KUBELET_H
-#define CRUMBLE_SANDBOX_KUBELET_H
+#ifndef CRUMBLE_K8S_SANDBOX_KUBELET_H
+#define CRUMBLE_K8S_SANDBOX_KUBELET_H
 
 #include "k8s/sandbox/cluster.h"
 

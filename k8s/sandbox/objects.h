@@ -1,6 +1,6 @@
 /* What may happen to any object: being deleted gracefully, losing its finalizers, having events. */
-#ifndef CRUMBLE_SANDBOX_OBJECTS_H
-#define CRUMBLE_SANDBOX_OBJECTS_H
+#ifndef CRUMBLE_K8S_SANDBOX_OBJECTS_H
+#define CRUMBLE_K8S_SANDBOX_OBJECTS_H
 
 #include "k8s/sandbox/store.h"
 

@@ -1,6 +1,6 @@
 /* The three kinds of patches that change an object. */
-#ifndef CRUMBLE_SANDBOX_PATCH_H
-#define CRUMBLE_SANDBOX_PATCH_H
+#ifndef CRUMBLE_K8S_SANDBOX_PATCH_H
+#define CRUMBLE_K8S_SANDBOX_PATCH_H
 
 #include "base/json.h"
 

@@ -2,8 +2,8 @@
  * One pod, as its kubelet sees it: containers that run as processes, their probes, the way they
  * end. All of it belongs to the kubelet's thread.
  */
-#ifndef CRUMBLE_SANDBOX_POD_H
-#define CRUMBLE_SANDBOX_POD_H
+#ifndef CRUMBLE_K8S_SANDBOX_POD_H
+#define CRUMBLE_K8S_SANDBOX_POD_H
 
 #include "k8s/sandbox/action.h"
 #include "k8s/sandbox/cluster.h"

@@ -1,6 +1,6 @@
 /* A container's environment, command and arguments, as a kubelet makes them. */
-#ifndef CRUMBLE_SANDBOX_PODENV_H
-#define CRUMBLE_SANDBOX_PODENV_H
+#ifndef CRUMBLE_K8S_SANDBOX_PODENV_H
+#define CRUMBLE_K8S_SANDBOX_PODENV_H
 
 #include "k8s/sandbox/cluster.h"
 #include "k8s/sandbox/volumes.h"

@@ -1,6 +1,6 @@
 /* Where a pod's files are: a short path, since sockets must fit behind it. */
-#ifndef CRUMBLE_SANDBOX_PODFILES_H
-#define CRUMBLE_SANDBOX_PODFILES_H
+#ifndef CRUMBLE_K8S_SANDBOX_PODFILES_H
+#define CRUMBLE_K8S_SANDBOX_PODFILES_H
 
 #include "k8s/sandbox/cluster.h"
 #include "k8s/sandbox/edit.h"

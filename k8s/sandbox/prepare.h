@@ -1,6 +1,6 @@
 /* Before an object is stored: is it valid, and what does the API server add to it? */
-#ifndef CRUMBLE_SANDBOX_PREPARE_H
-#define CRUMBLE_SANDBOX_PREPARE_H
+#ifndef CRUMBLE_K8S_SANDBOX_PREPARE_H
+#define CRUMBLE_K8S_SANDBOX_PREPARE_H
 
 #include "k8s/sandbox/answer.h"
 #include "k8s/sandbox/cluster.h"

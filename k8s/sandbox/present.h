@@ -2,8 +2,8 @@
  * Objects as a client asked for them: whole, their metadata alone, or rows of a Table. Everything
  * is written as compact JSON text.
  */
-#ifndef CRUMBLE_SANDBOX_PRESENT_H
-#define CRUMBLE_SANDBOX_PRESENT_H
+#ifndef CRUMBLE_K8S_SANDBOX_PRESENT_H
+#define CRUMBLE_K8S_SANDBOX_PRESENT_H
 
 #include "base/buf.h"
 #include "k8s/sandbox/store.h"

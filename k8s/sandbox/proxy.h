@@ -3,8 +3,8 @@
  * service without a ready pod refuses connections; what is connected stays so until either end
  * goes. One thread on epoll.
  */
-#ifndef CRUMBLE_SANDBOX_PROXY_H
-#define CRUMBLE_SANDBOX_PROXY_H
+#ifndef CRUMBLE_K8S_SANDBOX_PROXY_H
+#define CRUMBLE_K8S_SANDBOX_PROXY_H
 
 #include "k8s/sandbox/cluster.h"
 

@@ -3,8 +3,8 @@
  * Which one is held by a name that ends with its holder, however that dies: an abstract socket,
  * seen by exactly those who share the loopback interface.
  */
-#ifndef CRUMBLE_SANDBOX_RANGES_H
-#define CRUMBLE_SANDBOX_RANGES_H
+#ifndef CRUMBLE_K8S_SANDBOX_RANGES_H
+#define CRUMBLE_K8S_SANDBOX_RANGES_H
 
 #include "base/err.h"
 

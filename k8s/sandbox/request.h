@@ -1,6 +1,6 @@
 /* One request to the API, as read from its connection. */
-#ifndef CRUMBLE_SANDBOX_REQUEST_H
-#define CRUMBLE_SANDBOX_REQUEST_H
+#ifndef CRUMBLE_K8S_SANDBOX_REQUEST_H
+#define CRUMBLE_K8S_SANDBOX_REQUEST_H
 
 #include "k8s/sandbox/answer.h"
 #include "k8s/sandbox/cluster.h"

@@ -1,6 +1,6 @@
 /* Label and field selectors, as queries (`app=web,tier!=db`, `x in (a,b)`) and as objects. */
-#ifndef CRUMBLE_SANDBOX_SELECTOR_H
-#define CRUMBLE_SANDBOX_SELECTOR_H
+#ifndef CRUMBLE_K8S_SANDBOX_SELECTOR_H
+#define CRUMBLE_K8S_SANDBOX_SELECTOR_H
 
 #include "base/json.h"
 #include "k8s/sandbox/kinds.h"

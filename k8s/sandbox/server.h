@@ -1,6 +1,6 @@
 /* The API's HTTPS server: a thread a connection, so that watches may simply wait. */
-#ifndef CRUMBLE_SANDBOX_SERVER_H
-#define CRUMBLE_SANDBOX_SERVER_H
+#ifndef CRUMBLE_K8S_SANDBOX_SERVER_H
+#define CRUMBLE_K8S_SANDBOX_SERVER_H
 
 #include "k8s/sandbox/cluster.h"
 

@@ -1,6 +1,6 @@
 /* Starting a pod's processes, each under a keeper of its own. */
-#ifndef CRUMBLE_SANDBOX_SPAWN_H
-#define CRUMBLE_SANDBOX_SPAWN_H
+#ifndef CRUMBLE_K8S_SANDBOX_SPAWN_H
+#define CRUMBLE_K8S_SANDBOX_SPAWN_H
 
 #include "base/keeper.h"
 

@@ -6,8 +6,8 @@
  * One lock over all of it. What is borrowed is valid until store_unlock, unless a version was
  * taken by version_ref; versions may be read without the lock, since nobody changes them.
  */
-#ifndef CRUMBLE_SANDBOX_STORE_H
-#define CRUMBLE_SANDBOX_STORE_H
+#ifndef CRUMBLE_K8S_SANDBOX_STORE_H
+#define CRUMBLE_K8S_SANDBOX_STORE_H
 
 #include "base/json.h"
 #include "k8s/sandbox/kinds.h"

@@ -1,6 +1,6 @@
 /* An answer that goes on: a watch, or a log that is followed. */
-#ifndef CRUMBLE_SANDBOX_STREAM_H
-#define CRUMBLE_SANDBOX_STREAM_H
+#ifndef CRUMBLE_K8S_SANDBOX_STREAM_H
+#define CRUMBLE_K8S_SANDBOX_STREAM_H
 
 #include "base/buf.h"
 

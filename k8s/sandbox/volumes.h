@@ -3,8 +3,8 @@
  * mountPath stands in its command, arguments, environment or configMap files, the folder's path is
  * put in its place.
  */
-#ifndef CRUMBLE_SANDBOX_VOLUMES_H
-#define CRUMBLE_SANDBOX_VOLUMES_H
+#ifndef CRUMBLE_K8S_SANDBOX_VOLUMES_H
+#define CRUMBLE_K8S_SANDBOX_VOLUMES_H
 
 #include "k8s/sandbox/cluster.h"
 

@@ -1,6 +1,6 @@
 /* What the bench programs share: pinning, percentiles, a raw HTTP connection. Errors end them. */
-#ifndef CRUMBLE_TESTS_BENCH_H
-#define CRUMBLE_TESTS_BENCH_H
+#ifndef CRUMBLE_TESTS_BENCH_BENCH_H
+#define CRUMBLE_TESTS_BENCH_BENCH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * An API server that plays a script: each request must be the next one of the script and gets its
  * raw reply; over TLS with a certificate of its own when asked. One thread; loopback only.
  */
-#ifndef CRUMBLE_TESTS_API_STUB_H
-#define CRUMBLE_TESTS_API_STUB_H
+#ifndef CRUMBLE_TESTS_SUPPORT_API_STUB_H
+#define CRUMBLE_TESTS_SUPPORT_API_STUB_H
 
 #include <stdbool.h>
 #include <stddef.h>

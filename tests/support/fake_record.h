@@ -1,6 +1,6 @@
 /* Writes records of runs for tests, through base/record.h alone. */
-#ifndef CRUMBLE_TESTS_FAKE_RECORD_H
-#define CRUMBLE_TESTS_FAKE_RECORD_H
+#ifndef CRUMBLE_TESTS_SUPPORT_FAKE_RECORD_H
+#define CRUMBLE_TESTS_SUPPORT_FAKE_RECORD_H
 
 #include "base/record.h"
 
