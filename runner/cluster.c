@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/proc.h"
-#include "runner/folder.h"
+#include "base/tempdir.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -20,7 +20,8 @@ struct cluster {
 	struct k8s_config *config;
 	char *version;
 	/* A sandbox of our own. */
-	char *dir, *kubeconfig, *path;
+	struct tempdir dir;
+	char *kubeconfig, *path;
 	int lifeline;
 	struct proc *proc;
 	struct stop *end;
@@ -121,26 +122,11 @@ static void *wait_for_sandbox(void *arg)
 	return NULL;
 }
 
-static int make_dir(struct cluster *c, struct err *err)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	c->dir = str_format("%s/crumble-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	if (!c->dir)
-		return err_set(err, ERR_NOMEM, "no memory for a path");
-	if (!mkdtemp(c->dir)) {
-		err_errno(err, "%s: make folder", c->dir);
-		free(TAKE(c->dir));
-		return -1;
-	}
-	return 0;
-}
-
 /* The child's stdin is the read end; the write end dies with us. */
 static int start_child(struct cluster *c, const char *log_path, struct err *err)
 {
 	int ends[2];
-	const char *argv[] = { c->path, "--dir", c->dir, "--lifeline", "0", NULL };
+	const char *argv[] = { c->path, "--dir", c->dir.path, "--lifeline", "0", NULL };
 	struct proc_spec spec = {
 		.argv = argv,
 		.log_path = log_path,
@@ -188,7 +174,7 @@ static int await_ready(struct cluster *c, struct stop *stop, struct err *err)
 static int start_sandbox(
 	struct cluster *c, const char *log_path, struct stop *stop, struct err *err)
 {
-	if (cluster_find_sandbox(&c->path, err) || make_dir(c, err) ||
+	if (cluster_find_sandbox(&c->path, err) || tempdir_new("crumble", &c->dir, err) ||
 		stop_new(NULL, &c->end, err) || start_child(c, log_path, err))
 		return -1;
 	if (pthread_create(&c->thread, NULL, wait_for_sandbox, c))
@@ -265,11 +251,9 @@ void cluster_close(struct cluster *c)
 	}
 	proc_free(c->proc);
 	stop_free(c->end);
-	if (c->dir)
-		folder_remove(c->dir, NULL);
+	tempdir_done(&c->dir);
 	k8s_config_free(c->config);
 	free(c->version);
-	free(c->dir);
 	free(c->path);
 	free(c->kubeconfig);
 	free(c->ready);

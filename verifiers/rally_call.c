@@ -3,10 +3,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/own.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <string.h>
 
 #define ENV_MAX 24
@@ -18,33 +17,15 @@
 
 /* ---- the folder ---- */
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)kind;
-	(void)where;
-	remove(path);
-	return 0;
-}
-
 void rally_home_done(struct rally_home *home)
 {
-	if (home->dir)
-		nftw(home->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	tempdir_done(&home->temp);
 	for (size_t i = 0; home->env && home->env[i]; i++)
 		free(home->env[i]);
 	free(home->env);
-	free(home->dir);
 	free(home->conf);
 	free(home->log);
 	memset(home, 0, sizeof(*home));
-}
-
-static const char *temp_folder(void)
-{
-	const char *folder = getenv("TMPDIR");
-
-	return folder && *folder ? folder : "/tmp";
 }
 
 /* What Rally needs of ours: proxies, and whom to trust; nothing else of the caller's environment
@@ -99,15 +80,16 @@ int rally_private_file(const char *path, struct err *err)
 int rally_home_new(const char *run_id, const char *name, const char *log,
 	struct rally_home *ret_home, struct err *err)
 {
+	OWN_MEM char *prefix = NULL;
 	struct rally_home home = { 0 };
 
-	home.dir = str_format("%s/%s-%s-XXXXXX", temp_folder(), run_id, name);
-	if (home.dir && !mkdtemp(home.dir)) {
-		err_errno(err, "a folder for Rally: %s", home.dir);
-		free(home.dir);
-		return -1;
-	}
-	home.conf = home.dir ? str_format("%s/rally.conf", home.dir) : NULL;
+	prefix = str_format("%s-%s", run_id, name);
+	if (!prefix)
+		return err_set(err, ERR_NOMEM, "no memory for Rally's folder");
+	if (tempdir_new(prefix, &home.temp, err))
+		return err_wrap(err, "a folder for Rally");
+	home.dir = home.temp.path;
+	home.conf = str_format("%s/rally.conf", home.dir);
 	home.log = strdup(log);
 	if (!home.conf || !home.log || make_env(&home)) {
 		rally_home_done(&home);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/proc.h"
 #include "base/stop.h"
+#include "base/tempdir.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +16,9 @@
 #define RALLY_REASON_BYTES 240
 
 struct rally_home {
-	char *dir;    /* 0700, with rally.conf and rally.sqlite in it: holds passwords */
+	/* With rally.conf and rally.sqlite in it, which hold passwords: gone however we die. */
+	struct tempdir temp;
+	const char *dir; /* its path */
 	char *conf;
 	char *log;    /* Rally's own log, and what its commands say */
 	char **env;   /* NULL-terminated */
