@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The house rules that a reader of the tree relies on: who may include whom, who may see which
-library, and that plug-in lists and plug-in files agree. Prints each breach with its place."""
+library, that plug-in lists and plug-in files agree, that a file begins by saying what it is for,
+and that nothing sleeps or is left for later. Prints each breach with its place."""
 import pathlib
 import re
 import sys
@@ -30,7 +31,7 @@ LIBRARY = {
     r"libxml/": ["reports/junit", "verifiers/command"],
     r"cyaml/": ["runner/scenario"],
     r"yaml\.h": ["base/yaml"],
-    r"yajl/": ["k8s/list", "verifiers/rally", "reports/analysis"],
+    r"yajl/": ["k8s/stream"],
     r"microhttpd": ["k8s/sandbox/"],
     r"pcre2": ["verifiers/http"],
 }
@@ -54,7 +55,23 @@ def breaches():
                 continue
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 yield from line_breaches(name, home, allowed, number, line)
+    for folder in (*FOLDERS, "tests"):
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            yield from file_breaches(path.relative_to(ROOT).as_posix(), path.read_text())
     yield from list_breaches()
+
+
+def file_breaches(name, text):
+    if not text.startswith("/*"):
+        yield f"{name}:1: does not begin with a comment that says what it is for"
+    guard = "CRUMBLE_" + re.sub(r"\W", "_", name.upper())
+    if name.endswith(".h") and f"#ifndef {guard}\n#define {guard}\n" not in text:
+        yield f"{name}: its include guard is not {guard}"
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(r"\b(TODO|FIXME)\b", line):
+            yield f"{name}:{number}: is left for later"
+        if not name.startswith("tests/") and re.search(r"\b(u|nano|clock_nano)?sleep\(", line):
+            yield f"{name}:{number}: sleeps: wait on the stop token or with a deadline"
 
 
 def line_breaches(name, home, allowed, number, line):
