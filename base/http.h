@@ -42,6 +42,8 @@ struct http_request {
 	int64_t idle_ms;             /* the longest silence once connected; 0: none */
 	size_t max_reply_bytes;      /* 0: 16 MiB; for the collected body, not for streamed bytes */
 	bool new_connection;         /* do not reuse one, do not keep this one */
+	bool once;                   /* never sent twice: a kept connection that breaks before the
+				      * first byte of an answer is a RESET, not a second try */
 	/* Streaming: gets the bytes of a 2xx reply as they come (others are collected in body).
 	 * A result that is not 0 ends the transfer with outcome CANCELLED. NULL: collect all.
 	 * No http_start from inside it. */
@@ -79,7 +81,8 @@ void http_free(struct http *http);
 /* Begins a request. `done` is called once, from http_drive (never from here); the reply and what
  * it points to are valid only inside it. From inside it new requests may be started, but the loop
  * not driven or freed. A request on a kept connection that turns out to be closed is sent once
- * more on a new one, as every client does; nothing else is tried again. Names are kept for 5 s. */
+ * more on a new one, as every client does, unless `once` forbids it (a connection that is known to
+ * be closed is not used for it either way); nothing else is tried again. Names are kept for 5 s. */
 int http_start(struct http *http, const struct http_request *request,
 	void (*done)(void *arg, const struct http_reply *reply), void *arg,
 	struct http_transfer **ret_transfer, struct err *err);

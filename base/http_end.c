@@ -99,7 +99,8 @@ static bool resume(struct http_transfer *t, const struct http_lookup *lookup)
 		!http_enter_multi(t))
 		return false;
 	if (lookup->error)
-		http_explain(t, "cannot resolve %s: %s", lookup->host, gai_strerror(lookup->error));
+		http_explain(t, "the name %s did not resolve: %s", lookup->host,
+			gai_strerror(lookup->error));
 	else
 		http_explain(t, "libcurl did not take the request again");
 	http_finish(t, lookup->error ? OUTCOME_DNS : OUTCOME_FAILED);
@@ -138,11 +139,14 @@ static void finish_late(struct http_transfer *t, int64_t limit_ms, const char *w
 {
 	bool naming = t->lookup || (t->curl_looks_up && (*t->host || *t->proxy) &&
 					   !time_of(t, CURLINFO_NAMELOOKUP_TIME_T));
+	char limit[32];
 
+	http_show_ms(limit_ms, limit);
 	if (naming)
-		http_explain(t, "the name was not resolved within %lld ms", (long long)limit_ms);
+		http_explain(t, "the name %s did not resolve within %s",
+			t->lookup ? t->lookup->host : t->host, limit);
 	else
-		http_explain(t, "%s within %lld ms", what, (long long)limit_ms);
+		http_explain(t, "%s within %s", what, limit);
 	http_finish(t, naming ? OUTCOME_DNS : OUTCOME_TIMEOUT);
 }
 
@@ -157,7 +161,10 @@ static bool look_at(struct http_transfer *t, int64_t now)
 		return true;
 	}
 	if (t->total_at <= now) {
-		finish_late(t, t->total_ms, connected ? "no whole answer" : "no connection");
+		finish_late(t, t->total_ms,
+			!connected    ? "no connection"
+			: t->first_ns ? "no whole answer"
+				      : "no answer");
 		return true;
 	}
 	if (t->connect_at && t->connect_at <= now) {
@@ -206,15 +213,10 @@ int http_collect(struct http *http)
 			continue;
 		}
 		outcome = t->cancelled ? OUTCOME_CANCELLED : http_classify(t, code);
-		if (t->too_large)
-			http_explain(t, "the answer is larger than %zu bytes", t->body.max_bytes);
-		else if (outcome == OUTCOME_CANCELLED)
+		if (outcome == OUTCOME_CANCELLED)
 			http_explain(t, "cancelled");
-		else if (code == CURLE_OK && outcome != OUTCOME_OK)
-			http_explain(t, "the connection ended within the headers");
 		else if (outcome != OUTCOME_OK)
-			http_explain(
-				t, "%s", t->curl_text[0] ? t->curl_text : curl_easy_strerror(code));
+			http_explain_code(t, code, outcome);
 		http_finish(t, outcome);
 		ended++;
 	}

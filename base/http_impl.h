@@ -79,6 +79,7 @@ struct http_transfer {
 	int64_t connect_ms, total_ms, idle_ms;
 	int64_t sent_ns, first_ns, last_ns, connect_at, total_at;
 	bool head_ended, streaming, stopped, too_large, intercepted, lookup_allowed, curl_looks_up;
+	bool once, sent, refused_again; /* curl was about to send it a second time, and may not */
 	const struct http_lookup *lookup; /* waits for it */
 	struct curl_slist *resolved;
 	struct buf body;
@@ -149,6 +150,10 @@ enum outcome http_classify(const struct http_transfer *t, CURLcode code);
 /* "METHOD URL: why", without the URL's user and query, into t->error. */
 void http_explain(struct http_transfer *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same for curl's result, in words of ours where they are plainer than curl's. */
+void http_explain_code(struct http_transfer *t, CURLcode code, enum outcome outcome);
+/* "2s", "150ms" */
+void http_show_ms(int64_t ms, char ret_text[32]);
 void http_reply_fill(const struct http_transfer *t, enum outcome outcome, struct http_reply *ret);
 
 #endif

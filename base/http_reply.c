@@ -20,18 +20,27 @@ static bool handshake_broke(const struct http_transfer *t)
 	return false;
 }
 
-/* Out of descriptors, ports or memory: our own trouble, not the service's. */
-static bool is_ours(const struct http_transfer *t)
+static int os_error(const struct http_transfer *t)
 {
 	long error = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
+	return (int)error;
+}
+
+/* Out of descriptors, ports or memory: our own trouble, not the service's. */
+static bool is_ours(const struct http_transfer *t)
+{
+	int error = os_error(t);
+
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
 	       error == EADDRNOTAVAIL;
 }
 
 enum outcome http_classify(const struct http_transfer *t, CURLcode code)
 {
+	if (t->refused_again && code == CURLE_ABORTED_BY_CALLBACK)
+		return OUTCOME_RESET;
 	switch (code) {
 	case CURLE_OK:
 		return t->head_ended ? OUTCOME_OK : OUTCOME_RESET;
@@ -106,6 +115,65 @@ void http_explain(struct http_transfer *t, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(t->error + used, sizeof(t->error) - used, format, args);
 	va_end(args);
+}
+
+void http_show_ms(int64_t ms, char ret_text[32])
+{
+	if (ms % 1000)
+		snprintf(ret_text, 32, "%lldms", (long long)ms);
+	else
+		snprintf(ret_text, 32, "%llds", (long long)(ms / 1000));
+}
+
+/* The host and the port that the URL names. */
+static const char *authority(const struct http_transfer *t, int *ret_len)
+{
+	const char *host = strstr(t->url, "://"), *at;
+
+	host = host ? host + 3 : t->url;
+	*ret_len = (int)strcspn(host, "/?#");
+	at = memrchr(host, '@', (size_t)*ret_len);
+	if (at)
+		*ret_len -= (int)(at + 1 - host);
+	return at ? at + 1 : host;
+}
+
+/* Why there is no connection. Of a proxy only curl knows. */
+static void explain_connect(struct http_transfer *t)
+{
+	int error = os_error(t), len;
+	const char *host = authority(t, &len);
+
+	if (t->proxy[0] || (!error && t->curl_text[0]))
+		http_explain(t, "%s", t->curl_text);
+	else if (error == ECONNREFUSED)
+		http_explain(t, "connection refused by %.*s", len, host);
+	else if (is_ours(t))
+		http_explain(t, "no socket for a connection: %s", strerror(error));
+	else
+		http_explain(t, "no connection to %.*s: %s", len, host,
+			error ? strerror(error) : "nobody answers");
+}
+
+void http_explain_code(struct http_transfer *t, CURLcode code, enum outcome outcome)
+{
+	if (t->too_large)
+		http_explain(t, "the answer is larger than %zu bytes", t->body.max_bytes);
+	else if (t->refused_again)
+		http_explain(t, "the kept connection was closed before the answer");
+	else if (code == CURLE_COULDNT_CONNECT)
+		explain_connect(t);
+	else if (code == CURLE_UNSUPPORTED_PROTOCOL)
+		http_explain(t, "the answer is not HTTP/1");
+	else if (outcome == OUTCOME_RESET && code == CURLE_SSL_CONNECT_ERROR)
+		http_explain(t, "the connection ended within the TLS handshake");
+	else if (outcome == OUTCOME_RESET && t->first_ns)
+		http_explain(t, "the connection ended before the answer was whole");
+	else if (outcome == OUTCOME_RESET)
+		http_explain(t, "the connection was %s before the answer",
+			code == CURLE_GOT_NOTHING ? "closed" : "reset");
+	else
+		http_explain(t, "%s", t->curl_text[0] ? t->curl_text : curl_easy_strerror(code));
 }
 
 /* struct http_reply's lookup by name; the last one wins, as curl stores them. */

@@ -209,6 +209,20 @@ static int on_resolve(void *state, void *reserved, void *arg)
 	return 1;
 }
 
+/* curl is about to send the request: for the second time, when a kept connection broke. */
+static int on_send(void *arg, char *to_ip, char *from_ip, int to_port, int from_port)
+{
+	struct http_transfer *t = arg;
+
+	(void)to_ip;
+	(void)from_ip;
+	(void)to_port;
+	(void)from_port;
+	t->refused_again = t->once && t->sent;
+	t->sent = true;
+	return t->refused_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 /* --- settings --------------------------------------------------------------------------------- */
 
 /* What every request has. */
@@ -232,6 +246,8 @@ static void set_always(struct http_transfer *t)
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, NAMES_LAST_S);
 	curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
 	curl_easy_setopt(e, CURLOPT_RESOLVER_START_DATA, t);
+	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_send);
+	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
@@ -467,6 +483,8 @@ int http_transfer_prepare(
 	t->total_at = t->total_ms > 0 ? t->sent_ns + t->total_ms * NS_PER_MS : INT64_MAX;
 	t->head_ended = t->streaming = t->stopped = t->too_large = t->cancelled = t->hold = false;
 	t->intercepted = t->lookup_allowed = t->curl_looks_up = false;
+	t->sent = t->refused_again = false;
+	t->once = request->once;
 	t->lookup = NULL;
 	t->error[0] = t->curl_text[0] = '\0';
 	buf_reset(&t->body);

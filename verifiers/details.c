@@ -1,7 +1,8 @@
 /*
- * Error texts by number: each distinct one is told once. What makes two texts of one error differ
- * (ids, numbers, times) is collapsed first, and after DETAILS_MAX texts the rest is "other": a
- * failing service must not be able to fill the record with words.
+ * Error texts by number: each distinct one is told once, as it was the first time. What makes two
+ * texts of one error differ (ids, numbers, times) is collapsed before they are compared, and after
+ * DETAILS_MAX texts the rest is "other": a failing service must not be able to fill the record
+ * with words.
  */
 #include "verifiers/stream.h"
 
@@ -9,6 +10,8 @@
 
 #include <ctype.h>
 #include <string.h>
+
+#define TOKEN_BYTES 80 /* pod names are shorter, tokens longer */
 
 struct text {
 	uint32_t hash;
@@ -51,6 +54,7 @@ struct out {
 	bool after_mark; /* the last thing written is a mark, perhaps with joints behind it */
 	size_t mark_end; /* where it ends */
 	bool full;
+	bool as_it_was; /* for people: only what cannot be shown is changed */
 };
 
 static void put(struct out *out, const char *text, size_t len)
@@ -117,7 +121,9 @@ static void put_word(struct out *out, const char *word, size_t len)
 	}
 	while (stem && isdigit((unsigned char)word[stem - 1]))
 		stem--;
-	if (digits == len) {
+	if (out->as_it_was) {
+		put(out, word, len);
+	} else if (digits == len) {
 		bool status = len == 3 && out->len >= 5 &&
 			      !memcmp(out->text + out->len - 5, "HTTP ", 5);
 
@@ -168,9 +174,18 @@ static size_t put_other(struct out *out, const char *p)
 	return len ? len : 1;
 }
 
-void details_collapse(const char *text, char ret_text[DETAIL_BYTES])
+/* The length of a run too long for a name or an id, which may be a token; else 0. */
+static size_t token_len(const char *p)
 {
-	struct out out = { .text = ret_text };
+	size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			       "0123456789-_.=");
+
+	return len >= TOKEN_BYTES ? len : 0;
+}
+
+static void rewrite(const char *text, bool as_it_was, char ret_text[DETAIL_BYTES])
+{
+	struct out out = { .text = ret_text, .as_it_was = as_it_was };
 
 	for (const char *p = text; *p && !out.full;) {
 		size_t len = authority_len(p);
@@ -180,9 +195,15 @@ void details_collapse(const char *text, char ret_text[DETAIL_BYTES])
 			p += len;
 			continue;
 		}
-		if (is_uuid(p)) {
+		if (!as_it_was && is_uuid(p)) {
 			put_mark(&out, "ID");
 			p += 36;
+			continue;
+		}
+		len = as_it_was ? token_len(p) : 0;
+		if (len) {
+			put(&out, "ID", 2);
+			p += len;
 			continue;
 		}
 		while (isalnum((unsigned char)p[len]) && (unsigned char)p[len] < 0x80)
@@ -196,6 +217,11 @@ void details_collapse(const char *text, char ret_text[DETAIL_BYTES])
 	while (out.len && ret_text[out.len - 1] == ' ')
 		out.len--;
 	ret_text[out.len] = '\0';
+}
+
+void details_collapse(const char *text, char ret_text[DETAIL_BYTES])
+{
+	rewrite(text, false, ret_text);
 }
 
 /* ---- numbers ---- */
@@ -230,7 +256,7 @@ static uint16_t other(struct details *details)
 
 uint16_t details_number(struct details *details, const char *text)
 {
-	char words[DETAIL_BYTES];
+	char words[DETAIL_BYTES], shown[DETAIL_BYTES];
 	uint32_t hash;
 
 	if (!text || !*text)
@@ -248,6 +274,7 @@ uint16_t details_number(struct details *details, const char *text)
 	if (!details->texts[details->n].words)
 		return other(details);
 	details->texts[details->n++].hash = hash;
-	tell(details, details->n, words);
+	rewrite(text, true, shown);
+	tell(details, details->n, shown);
 	return (uint16_t)details->n;
 }

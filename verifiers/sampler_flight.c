@@ -149,6 +149,7 @@ static void start(struct flight *flight, struct http_request *request)
 	request->total_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
 	request->connect_ms = request->total_ms;
 	request->new_connection = track->v->connection == CONNECTION_NEW;
+	request->once = true;
 	if (http_start(track->sampler->http, request, replied, flight, &flight->transfer, &err))
 		request_failed(flight, &err);
 }

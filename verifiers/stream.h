@@ -24,7 +24,8 @@ struct details;
 struct details *details_new(struct sink *sink, const char *verifier);
 void details_free(struct details *details);
 /* The number of a text for struct sample's `detail`; 0 for NULL and "". A text that is new (after
- * ids and numbers in it are collapsed) is told to the sink once. */
+ * ids and numbers in it are collapsed) is told to the sink once: as it was, but for what may be a
+ * token ("ID") and what cannot be shown. */
 uint16_t details_number(struct details *details, const char *text);
 /* What is counted as distinct: UUIDs and hex or random words become "ID", numbers "N" (the status
  * behind "HTTP " stays), control characters spaces, bytes that are no UTF-8 "?". */

@@ -879,6 +879,28 @@ static void each_text_is_told_once_and_the_rest_is_other(void **state)
 	details_free(details);
 }
 
+static void people_read_a_text_as_it_was_the_first_time(void **state)
+{
+	struct details *details = details_new(&sink, "web");
+	char token[201];
+
+	(void)state;
+	memset(token, 'x', sizeof(token) - 1);
+	token[200] = '\0';
+	memcpy(token, "token gAAAAA-", 13);
+	assert_int_equal(details_number(details, "refused by 127.0.0.1:5000\n after 12 ms"), 1);
+	assert_int_equal(details_number(details, "refused by 127.0.0.2:5001\n after 7 ms"), 1);
+	assert_int_equal(details_number(details, "pod keystone-7d9f8b6c5-x2x4z is gone"), 2);
+	assert_int_equal(details_number(details, token), 3);
+	assert_int_equal(count_events("detail", NULL, NULL), 3);
+	assert_string_equal(
+		json_str(kept.events[0], "text", NULL), "refused by 127.0.0.1:5000  after 12 ms");
+	assert_string_equal(
+		json_str(kept.events[1], "text", NULL), "pod keystone-7d9f8b6c5-x2x4z is gone");
+	assert_string_equal(json_str(kept.events[2], "text", NULL), "token ID");
+	details_free(details);
+}
+
 /* ---- streams of finite verifiers ---- */
 
 static void a_workload_has_a_file_of_its_own(void **state)
@@ -932,6 +954,7 @@ int main(void)
 		TEST(ids_and_numbers_are_collapsed),
 		TEST(a_long_text_is_cut_between_characters),
 		TEST(each_text_is_told_once_and_the_rest_is_other),
+		TEST(people_read_a_text_as_it_was_the_first_time),
 		TEST(a_workload_has_a_file_of_its_own),
 	};
 	int failed = cmocka_run_group_tests(tests, start_server, end_server);
