@@ -125,7 +125,7 @@ static int take_option(struct request *request, int option, struct err *err)
 		request->help = true;
 		return 0;
 	default:
-		return err_set(err, ERR_USAGE, "see crumble run --help");
+		return -1;
 	}
 }
 
@@ -147,9 +147,16 @@ static int parse(int argc, char **argv, struct request *request, struct err *err
 
 	*request = (struct request){ .options.out = "results", .color = "auto" };
 	optind = 0;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == '?')
+			return err_set(err, ERR_USAGE,
+				"%s: no such option, or its value is missing or too much; see "
+				"crumble run --help",
+				argv[optind - 1]);
 		if (take_option(request, option, err))
 			return -1;
+	}
 	if (request->help)
 		return 0;
 	if (optind == argc)
@@ -185,40 +192,6 @@ static char *slug(const char *path)
 	return name;
 }
 
-/* A result without a record: what is wrong before anything is begun. */
-static struct result *result_refused(
-	const char *name, const char *file, const char *message, const char *text)
-{
-	struct result *result = calloc(1, sizeof(*result));
-
-	if (!result)
-		return NULL;
-	result->scenario = strdup(name);
-	result->title = strdup(name);
-	result->file = strdup(file);
-	result->verdict = VERDICT_BROKEN;
-	result->exit_code = EXIT_USAGE;
-	result->wall_ns = clock_wall_ns();
-	result->complete = true;
-	result->cases = calloc(1, sizeof(*result->cases));
-	if (!result->scenario || !result->title || !result->file || !result->cases) {
-		result_free(result);
-		return NULL;
-	}
-	result->n_cases = 1;
-	result->cases[0] = (struct result_case){
-		.name = strdup("preflight"),
-		.verdict = VERDICT_BROKEN,
-		.type = strdup("crumble.ConfigError"),
-		.message = strdup(message),
-		.text = text && *text ? strdup(text) : NULL,
-		.value = NAN,
-		.low = NAN,
-		.high = NAN,
-	};
-	return result;
-}
-
 static bool is_told(const struct loading *l, const char *name)
 {
 	for (size_t i = 0; i < l->n_bad; i++)
@@ -233,14 +206,19 @@ static void add_bad(struct loading *l, const char *name, const char *path, const
 {
 	OWN_MEM char *other = is_told(l, name) ? str_format("%s-%zu", name, l->n_bad + 1) : NULL;
 	struct result **grown = realloc(l->bad, (l->n_bad + 1) * sizeof(*grown));
-	struct result *result = grown ? result_refused(other ? other : name, path, message, text)
+	struct result *result = grown ? result_without_record(other ? other : name, "preflight",
+						"crumble.ConfigError", message)
 				      : NULL;
 
 	if (grown)
 		l->bad = grown;
-	if (result)
-		grown[l->n_bad] = result;
-	l->n_bad += result != NULL;
+	if (!result)
+		return;
+	result->file = strdup(path);
+	result->exit_code = EXIT_USAGE;
+	result->wall_ns = clock_wall_ns();
+	result->cases[0].text = text && *text ? strdup(text) : NULL;
+	grown[l->n_bad++] = result;
 }
 
 static int add_entry(struct batch *batch, struct scenario *scenario)
@@ -411,25 +389,6 @@ static void write_refusal(struct loading *l)
 
 /* ---- running ---- */
 
-/* 4, 130/143, 2, 1, 3, 0. */
-static int rank(int code)
-{
-	switch (code) {
-	case EXIT_UNHEALED:
-		return 5;
-	case EXIT_USAGE:
-		return 3;
-	case EXIT_FAILED:
-		return 2;
-	case EXIT_BROKEN:
-		return 1;
-	case EXIT_PASS:
-		return 0;
-	default:
-		return 4;
-	}
-}
-
 static const char *word_for(int code)
 {
 	switch (code) {
@@ -486,8 +445,7 @@ static int run_all(struct batch *batch, const struct run_options *options, struc
 		int code = run_scenario(batch, i, options, signals);
 
 		print_table(&batch->entries[i], options->colour);
-		if (rank(code) > rank(worst))
-			worst = code;
+		worst = exit_code_worse(worst, code);
 		if (stop_requested(signals_stop(signals)))
 			break;
 	}
@@ -528,6 +486,18 @@ static int make_out(struct loading *l, struct err *err)
 	return 0;
 }
 
+/* The file of an earlier call says nothing of this one, however soon it ends. */
+static int drop_stale(const struct batch *batch, struct err *err)
+{
+	OWN_MEM char *path = str_format("%s/junit.xml", batch->out);
+
+	if (!path)
+		return err_set(err, ERR_NOMEM, "%s: no memory", batch->out);
+	if (unlink(path) && errno != ENOENT)
+		return err_errno(err, "%s: remove the report of an earlier call", path);
+	return 0;
+}
+
 static int go(struct loading *l, const struct run_options *options, struct signals *signals)
 {
 	struct err err;
@@ -544,6 +514,10 @@ static int go(struct loading *l, const struct run_options *options, struct signa
 	find_leftovers(l, options, signals_stop(signals));
 	if (l->problems.len)
 		return refuse(l, options);
+	if (drop_stale(l->batch, &err)) {
+		fprintf(stderr, "crumble: --out %s: remove it\n", err.text);
+		return EXIT_USAGE;
+	}
 	return last_line(l->batch, options, run_all(l->batch, options, signals));
 }
 

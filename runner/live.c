@@ -15,15 +15,26 @@
 #define FOOTER_MS 250
 #define ROWS 5 /* verifiers shown */
 
+/* What the sampler and the bites said last. Lines are logged by threads that hold their locks, so
+ * that whoever shows the footer around a line must not ask them: the live thread alone does. */
+struct figures {
+	struct bites_count count;
+	struct sampler_now rows[ROWS];
+	size_t n;
+};
+
 struct live {
 	struct run *run;
 	struct stop *end;
 	pthread_t thread;
+	pthread_mutex_t
+		sources; /* guards the two below; taken before `lock`, never around a line */
+	struct sampler *sampler;
+	struct bites *bites_in_force;
 	pthread_mutex_t lock; /* guards all below; held from hiding the footer to showing it */
 	char phase[16];
 	int64_t begin_ns, until_ns;
-	struct sampler *sampler;
-	struct bites *bites_in_force;
+	struct figures figures;
 	unsigned bites, shown;
 };
 
@@ -34,16 +45,15 @@ static struct live *on_terminal;
 
 static int add_phase(const struct live *l, char *out, size_t size)
 {
+	const struct bites_count *count = &l->figures.count;
 	int64_t now_ns = clock_now_ns();
-	struct bites_count count = { 0 };
 	char left[48] = "";
 
-	if (l->bites_in_force)
-		bites_count(l->bites_in_force, &count);
 	if (l->until_ns > now_ns)
 		snprintf(left, sizeof(left), ", %.0f s left", (double)(l->until_ns - now_ns) / 1e9);
 	return snprintf(out, size, "%s %.0f s%s; bites %u, proved %u, awaiting a pod %u", l->phase,
-		(double)(now_ns - l->begin_ns) / 1e9, left, l->bites, count.proved, count.unready);
+		(double)(now_ns - l->begin_ns) / 1e9, left, l->bites, count->proved,
+		count->unready);
 }
 
 static void format_row(const struct sampler_now *row, char *out, size_t size)
@@ -60,6 +70,26 @@ static void format_row(const struct sampler_now *row, char *out, size_t size)
 		snprintf(out + len, size - (size_t)len, ", OUTAGE (%s)", row->detail);
 }
 
+/* ---- figures ---- */
+
+/* On the live thread, with no lock held. */
+static void refresh(struct live *l)
+{
+	struct figures now = { .n = 0 };
+
+	pthread_mutex_lock(&l->sources);
+	if (l->bites_in_force)
+		bites_count(l->bites_in_force, &now.count);
+	if (l->sampler)
+		now.n = sampler_now(l->sampler, now.rows, ROWS);
+	if (now.n > ROWS)
+		now.n = ROWS;
+	pthread_mutex_lock(&l->lock);
+	l->figures = now;
+	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->sources);
+}
+
 /* ---- the footer ---- */
 
 static void print_cut(const char *text)
@@ -74,6 +104,8 @@ static void print_cut(const char *text)
 
 static void footer_hide(struct live *l)
 {
+	if (l->shown) /* what was typed meanwhile, as a ^C, stands in this line */
+		fputs("\r\033[2K", stderr);
 	while (l->shown) {
 		fputs("\033[1A\033[2K", stderr);
 		l->shown--;
@@ -82,17 +114,16 @@ static void footer_hide(struct live *l)
 
 static void footer_show(struct live *l)
 {
-	struct sampler_now rows[ROWS];
-	size_t n = l->sampler ? sampler_now(l->sampler, rows, ROWS) : 0;
+	const struct figures *f = &l->figures;
 	char text[256];
 
 	add_phase(l, text, sizeof(text));
 	print_cut(text);
-	for (size_t i = 0; i < n && i < ROWS; i++) {
-		format_row(&rows[i], text, sizeof(text));
+	for (size_t i = 0; i < f->n; i++) {
+		format_row(&f->rows[i], text, sizeof(text));
 		print_cut(text);
 	}
-	l->shown = 1 + (unsigned)(n < ROWS ? n : ROWS);
+	l->shown = 1 + (unsigned)f->n;
 	fflush(stderr);
 }
 
@@ -111,6 +142,7 @@ static void around_line(bool show)
 
 static void draw(struct live *l)
 {
+	refresh(l);
 	pthread_mutex_lock(&l->lock);
 	footer_hide(l);
 	footer_show(l);
@@ -121,18 +153,17 @@ static void draw(struct live *l)
 
 static void beat(struct live *l)
 {
-	struct sampler_now rows[ROWS];
 	char text[1024], row[256];
-	size_t n, len;
+	size_t len;
 
+	refresh(l);
 	pthread_mutex_lock(&l->lock);
-	n = l->sampler ? sampler_now(l->sampler, rows, ROWS) : 0;
 	len = (size_t)add_phase(l, text, sizeof(text));
-	pthread_mutex_unlock(&l->lock);
-	for (size_t i = 0; i < n && i < ROWS && len < sizeof(text); i++) {
-		format_row(&rows[i], row, sizeof(row));
+	for (size_t i = 0; i < l->figures.n && len < sizeof(text); i++) {
+		format_row(&l->figures.rows[i], row, sizeof(row));
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "; %s", row);
 	}
+	pthread_mutex_unlock(&l->lock);
 	log_line(LOG_INFO, "ALIVE", "%s", text);
 }
 
@@ -160,11 +191,13 @@ int live_start(struct run *run, struct err *err)
 		return err_set(err, ERR_NOMEM, "no memory for the live output");
 	l->run = run;
 	l->begin_ns = run->t0_ns;
+	pthread_mutex_init(&l->sources, NULL);
 	pthread_mutex_init(&l->lock, NULL);
 	snprintf(l->phase, sizeof(l->phase), "start");
 	if (stop_new(NULL, &l->end, err) || pthread_create(&l->thread, NULL, show_life, l)) {
 		stop_free(l->end);
 		pthread_mutex_destroy(&l->lock);
+		pthread_mutex_destroy(&l->sources);
 		free(l);
 		return err_set(err, ERR_NOMEM, "no thread for the live output");
 	}
@@ -187,10 +220,10 @@ void live_phase(struct live *l, const char *name, int64_t until_ns)
 
 void live_show(struct live *l, struct sampler *sampler, struct bites *bites)
 {
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->sources);
 	l->sampler = sampler;
 	l->bites_in_force = bites;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->sources);
 }
 
 void live_bite(struct live *l)
@@ -224,5 +257,6 @@ void live_end(struct live *l)
 	}
 	stop_free(l->end);
 	pthread_mutex_destroy(&l->lock);
+	pthread_mutex_destroy(&l->sources);
 	free(l);
 }
