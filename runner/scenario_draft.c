@@ -117,9 +117,8 @@ unsigned draft_concurrency(const struct draft_entry *verify)
 		return (unsigned)form->concurrency;
 	if (!period)
 		return 1;
-	needed = (draft_timeout_ns(verify) + period - 1) / period;
-	if (needed < 1)
-		return 1;
+	/* one more: the slot at the very moment of an expiry finds a place, too */
+	needed = (draft_timeout_ns(verify) + period - 1) / period + 1;
 	return needed > CONCURRENCY_MAX ? CONCURRENCY_MAX : (unsigned)needed;
 }
 

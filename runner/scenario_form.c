@@ -90,7 +90,7 @@ static const struct param verify_params[] = {
 	{ "name", PARAM_STRING, AT(name), .required = true, .doc = "a-z, 0-9 and -, at most 30" },
 	PACE,
 	{ "concurrency", PARAM_INT, AT(concurrency), .min = 1, .max = 256,
-		.doc = "cap on samples under way (default: rate x timeout, at most 256)" },
+		.doc = "cap on samples under way (default: rate x timeout + 1, at most 256)" },
 	{ "flap", PARAM_INT, AT(flap), .def = "1", .min = 1, .max = 1000000,
 		.doc = "outages with fewer ok samples between them are one; 1: off" },
 	{ "warmup", PARAM_DURATION, AT(warmup_ns), .given = AT(has_warmup), .max = 3600,

@@ -113,7 +113,7 @@ static void assert_verifiers(const struct scenario *s)
 	}
 	assert_int_equal(token->v.period_ns, 50 * NS_PER_MS);
 	assert_int_equal(token->v.timeout_ns, 2 * NS_PER_S);
-	assert_int_equal(token->v.concurrency, 40);
+	assert_int_equal(token->v.concurrency, 41);
 	assert_int_equal(token->v.phases, all);
 	assert_int_equal(token->flap, 2);
 	assert_int_equal(token->warmup_ns, 5 * NS_PER_S);
@@ -126,7 +126,7 @@ static void assert_verifiers(const struct scenario *s)
 	assert_string_equal(boot->expect[1].text, "samples >= 1");
 	assert_int_equal(s->verify[2].v.connection, CONNECTION_REUSED);
 	assert_int_equal(s->verify[3].v.connection, CONNECTION_NEW);
-	assert_int_equal(s->verify[3].v.concurrency, 10);
+	assert_int_equal(s->verify[3].v.concurrency, 11);
 	assert_string_equal(s->verify[3].expect[0].text, "recovered");
 	assert_int_equal(s->verify[4].v.phases, PHASE_FAULTS);
 	assert_int_equal(s->verify[4].v.concurrency, 3);
