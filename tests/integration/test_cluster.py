@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import harness
@@ -110,9 +111,123 @@ class Cluster(harness.Case):
         line = [line for line in self.stderr.splitlines() if "not rolled out" in line][0]
         self.assertIn("no database", line)
 
+    def test_program_that_does_not_exist(self):
+        """Said while it is awaited, in the kubelet's words, and told once in the report."""
+        self.write("web.manifest.yaml", self.manifest.replace("[python3, -u,", "[pyhton3, -u,"))
+        self.assert_code(BROKEN, self.run_changed(("wait: 1m", "wait: 3s")))
+        says = 'exec: "pyhton3": executable file not found in $PATH'
+        lines = [line for line in self.stderr.splitlines() if says in line]
+        self.assertIn("DEPLOY  Deployment web: 0 of 3 ready; a pod cannot start", lines[0])
+        self.assertLess(self.stderr.index(lines[0]), self.stderr.index("ERROR"))
+        self.assertIn(says, self.cases["preflight"][2])
+        self.assertEqual(("skipped", None, "not run: preflight failed"),
+                         self.cases["steady state"])
+        self.assertEqual("pass", self.cases["nothing left behind"][0])
+
+    def test_dry_run_on_no_cluster_leaves_nothing(self):
+        path = self.change()
+        before = sorted(os.listdir(self.dir))
+        temp = self.dir / "temp"
+        temp.mkdir()
+        code, out, log = self.crumble("run", path, "--dry-run", env={"TMPDIR": str(temp)})
+        self.assert_code(PASS, code)
+        self.assertEqual("", log)
+        self.assertIn("each 2s\n", out)
+        self.assertEqual([], os.listdir(temp))
+        self.assertEqual(sorted(before + ["temp"]), sorted(os.listdir(self.dir)))
+
+    def test_statefulset_keeps_its_majority(self):
+        self.write("web.manifest.yaml", self.manifest.replace("kind: Deployment", "kind: StatefulSet")
+                   .replace("  replicas: 3", "  serviceName: web\n  replicas: 3"))
+        self.assert_code(PASS, self.run_changed(
+            ("kind: deployment, name: web, interval: 2s",
+             "kind: statefulset, name: web, target: 3, interval: 3s"), ("bites >= 3", "bites >= 2")))
+        for bite in named(self.told, "bite.intent"):
+            # A majority of three is two: one may go, however many are asked for.
+            self.assertEqual(1, len(bite["targets"]))
+            states = {e["state"]: e for e in named(self.told, "target")
+                      if e["bite"] == bite["bite"]}
+            # The same name comes back, with another identity.
+            self.assertEqual(bite["targets"][0]["name"], states["ready"]["name"])
+            self.assertNotEqual(bite["targets"][0]["uid"], states["ready"]["uid"])
+
+    def test_statefulset_without_a_majority_to_spare(self):
+        self.write("web.manifest.yaml", self.manifest.replace("kind: Deployment", "kind: StatefulSet")
+                   .replace("  replicas: 3", "  serviceName: web\n  replicas: 2"))
+        self.assert_code(BROKEN, self.run_changed(
+            ("kind: deployment", "kind: statefulset"), ("bites >= 3", "bites >= 1"),
+            ("faults: 8s", "faults: 3s")))
+        self.assertFalse(named(self.told, "bite.intent"))
+        self.assertIn("a majority of 2 must stay", json.dumps(self.told))
+
+    def test_cookiemonsters_own_file(self):
+        self.write("web.json", json.dumps({"Kind": "deployment", "name": "web", "slack": True,
+                                           "namespace": "default", "target": 1, "interval": 1,
+                                           "duration": 4}))
+        self.assert_code(PASS, self.run_changed(
+            ("  killpod: {kind: deployment, name: web, interval: 2s}", "  file: web.json"),
+            ("bites >= 3", "bites >= 2"), ("faults: 8s", "faults: 6s")))
+        bites = named(self.told, "bite.intent")
+        self.assertEqual({1_000_000_000}, {b["due"] - a["due"] for a, b in zip(bites, bites[1:])})
+        begin = [e["t"] for e in named(self.told, "phase")
+                 if (e["name"], e["mark"]) == ("faults", "begin")][0]
+        # It waits an interval before its first bite, and its duration holds.
+        self.assertEqual(1_000_000_000, bites[0]["due"] - begin)
+        self.assertLess(bites[-1]["due"] - begin, 4_000_000_000)
+
     def test_verifier_of_a_missing_service(self):
         self.assert_code(BROKEN, self.run_changed(("default/web:80", "default/wob:80")))
-        self.assertIn("wob", self.stderr)
+        self.assertIn("wob", self.cases["preflight"][2])
+        self.assertFalse(named(self.told, "bite.intent"))
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = subprocess.run([harness.CRUMBLE, "sandbox", "--dir", self.dir / "s", "--port",
+                                   str(port)], capture_output=True, text=True, timeout=60)
+        self.assertIn(done.returncode, (USAGE, BROKEN))
+        self.assertEqual("", done.stdout)
+        line = done.stderr.splitlines()[-1]
+        self.assertIn("127.0.0.1:%d" % port, line)
+        self.assertIn("in use", line)
+
+    def slow_to_leave(self):
+        """A run whose undo takes a minute, just after its first bite."""
+        self.sandbox()
+        self.write("web.manifest.yaml", self.manifest
+                   .replace("terminationGracePeriodSeconds: 2", "terminationGracePeriodSeconds: 60")
+                   .replace("signal.signal(signal.SIGTERM, stop)",
+                            "signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+        process = self.start("run", self.change(("faults: 8s", "faults: 60s")), "--out", self.out,
+                             "--cluster", "kubeconfig")
+        self.await_event("web-ha", lambda e: e["e"] == "bite.done")
+        return process
+
+    def test_the_same_signal_twice_says_what_is_left_and_ends(self):
+        process = self.slow_to_leave()
+        process.send_signal(signal.SIGTERM)
+        self.await_event("web-ha", lambda e: e["e"] == "undo.intent")
+        process.send_signal(signal.SIGTERM)
+        self.assert_code(harness.UNHEALED, process.wait(10))
+        self.assertIn("undo with: crumble heal %s" % (self.out / "web-ha"),
+                      self.log().splitlines()[-1])
+        self.assertEqual("crumble.Aborted", suites_of(self)["run completed"][1])
+        self.assertNotEqual("pass", suites_of(self)["nothing left behind"][0])
+
+    def test_sigterm_after_sigint_skips_all_but_healing(self):
+        process = self.slow_to_leave()
+        process.send_signal(signal.SIGINT)
+        self.await_event("web-ha", lambda e: e["e"] == "undo.intent")
+        process.send_signal(signal.SIGTERM)
+        # The undo goes on: nothing but time is left out of it.
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(3)
+        for name in self.objects("pods"):
+            subprocess.run(["kubectl", "delete", name, "--grace-period=0", "--force"],
+                           capture_output=True, check=False)
+        self.assert_code(130, process.wait(30))
+        self.assertEqual([], self.objects("deployments,services"))
+        self.assertEqual("pass", suites_of(self)["nothing left behind"][0])
 
     def test_kubeconfig_alone_does_not_decide(self):
         self.sandbox()
@@ -126,9 +241,17 @@ class Cluster(harness.Case):
         self.assert_code(PASS, self.run_changed(*short, more=("--cluster", "kubeconfig")))
         self.assertEqual("kubeconfig", self.told[0]["cluster"]["kind"])
         self.assertEqual([], self.objects("deployments,services"))
+        # Whom would it bite? There is nobody, but it makes them itself.
         code, out, _ = self.crumble("run", "web-ha.yaml", "--dry-run", "--cluster", "kubeconfig")
-        self.assert_code(BROKEN, code)  # whom would it bite? there is nobody
-        self.assertIn("manifests", out)
+        self.assert_code(PASS, code)
+        self.assertIn("each 2s\n              bites what this scenario deploys", out)
+        # One that deploys nothing must not name what is not there.
+        self.change(("deploy:\n- name: stage\n  manifests: {files: [web.manifest.yaml], wait: 1m}\n",
+                     ""))
+        code, _, log = self.crumble("run", "web-ha.yaml", "--dry-run", "--cluster", "kubeconfig")
+        self.assert_code(BROKEN, code)
+        self.assertIn("deployment web in namespace default", log)
+        self.assertEqual([], self.objects("deployments,services"))
 
     def test_keep_and_what_is_not_ours(self):
         self.sandbox()
