@@ -1,13 +1,62 @@
 /* The result of a run: names of verdicts, and freeing. */
 #include "reports/result.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *verdict_name(enum verdict verdict)
 {
 	static const char *const names[] = { "PASS", "FAIL", "BROKEN", "SKIP" };
 
 	return (unsigned)verdict < 4 ? names[verdict] : "BROKEN";
+}
+
+static int rank(int code)
+{
+	return code == EXIT_UNHEALED ? 6
+	       : code > 128          ? 5
+	       : code == EXIT_USAGE  ? 4
+	       : code == EXIT_FAILED ? 3
+	       : code == EXIT_BROKEN ? 2
+	       : code                ? 1
+				     : 0;
+}
+
+int exit_code_worse(int a, int b)
+{
+	return rank(b) > rank(a) ? b : a;
+}
+
+struct result *result_without_record(
+	const char *scenario, const char *case_name, const char *type, const char *message)
+{
+	struct result *result = calloc(1, sizeof(*result));
+	struct result_case *only = calloc(1, sizeof(*only));
+
+	if (!result || !only) {
+		free(result);
+		free(only);
+		return NULL;
+	}
+	*only = (struct result_case){ .name = strdup(case_name),
+		.verdict = VERDICT_BROKEN,
+		.type = strdup(type),
+		.message = strdup(message),
+		.value = NAN,
+		.low = NAN,
+		.high = NAN };
+	result->scenario = strdup(scenario);
+	result->title = strdup(scenario);
+	result->verdict = VERDICT_BROKEN;
+	result->exit_code = EXIT_BROKEN;
+	result->complete = true;
+	result->cases = only;
+	result->n_cases = 1;
+	if (result->scenario && result->title && only->name && only->type && only->message)
+		return result;
+	result_free(result);
+	return NULL;
 }
 
 static void case_done(struct result_case *c)

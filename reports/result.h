@@ -109,6 +109,12 @@ struct result {
 	size_t n_notes;
 };
 
+/* The one that matters more: 4, 128 + a signal, 2, 1, 3, 0. */
+int exit_code_worse(int a, int b);
+
+/* For what has no record to be judged by: one BROKEN case. NULL without memory. */
+struct result *result_without_record(const char *scenario, const char *case_name, const char *type,
+	const char *message);
 void result_free(struct result *result);
 /* What these own; not the structs themselves. */
 void result_outage_done(struct result_outage *outage);

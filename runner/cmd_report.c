@@ -1,6 +1,7 @@
 /* `crumble report DIR`: makes all reports again from the record of one run, or of all runs of a
  * call, and prints the summary. The exit code is the verdict's. */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "reports/report.h"
 #include "runner/commands.h"
@@ -9,6 +10,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void usage(FILE *to)
@@ -26,21 +28,19 @@ static bool holds_record(const char *dir)
 	return path && !access(path, F_OK);
 }
 
-/* Of several runs the exit code that matters most: 4, a signal, 2, 1, 3, 0. */
-static int rank(int code)
+/* In the file of all runs, one whose record cannot be read is an error, and not missing. Told
+ * with the record's own time, so that the file comes out the same each time. */
+static struct result *unreadable(const char *dir, const char *why)
 {
-	return code == EXIT_UNHEALED ? 6
-	       : code > 128          ? 5
-	       : code == EXIT_USAGE  ? 4
-	       : code == EXIT_FAILED ? 3
-	       : code == EXIT_BROKEN ? 2
-	       : code                ? 1
-				     : 0;
-}
+	OWN_MEM char *path = str_format("%s/journal.jsonl", dir);
+	const char *name = strrchr(dir, '/');
+	struct result *result = result_without_record(
+		name ? name + 1 : dir, "run completed", "crumble.DamagedRecord", why);
+	struct stat st;
 
-static int worse(int a, int b)
-{
-	return rank(b) > rank(a) ? b : a;
+	if (result && path && !stat(path, &st))
+		result->wall_ns = st.st_mtim.tv_sec * NS_PER_S;
+	return result;
 }
 
 /* A run that is alive writes its files itself: then the summary is all. */
@@ -51,13 +51,14 @@ static int report_one(const char *dir, struct result **ret_result)
 
 	if (report_build(dir, false, ret_result, &err)) {
 		log_error("%s", err.text);
+		*ret_result = unreadable(dir, err.text);
 		return EXIT_BROKEN;
 	}
 	if ((*ret_result)->live)
 		log_warn("%s: this run is alive: its files are left to it", dir);
 	else if (report_write(dir, *ret_result, false, &err)) {
 		log_error("%s", err.text);
-		return worse(EXIT_BROKEN, (*ret_result)->exit_code);
+		return exit_code_worse(EXIT_BROKEN, (*ret_result)->exit_code);
 	}
 	text = report_text(*ret_result, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
 	if (text)
@@ -84,7 +85,7 @@ static int report_all(const char *out)
 
 		if (results && dir && holds_record(dir)) {
 			found++;
-			code = worse(code, report_one(dir, &results[built]));
+			code = exit_code_worse(code, report_one(dir, &results[built]));
 			live |= results[built] && results[built]->live;
 			built += results[built] != NULL;
 		}
@@ -97,7 +98,7 @@ static int report_all(const char *out)
 	} else if (built && !live &&
 		   report_write_merged(out, (const struct result *const *)results, built, &err)) {
 		log_error("%s", err.text);
-		code = worse(code, EXIT_BROKEN);
+		code = exit_code_worse(code, EXIT_BROKEN);
 	}
 	for (size_t i = 0; i < built; i++)
 		result_free(results[i]);
