@@ -63,6 +63,7 @@ struct http_transfer {
 	bool configured, has_body, new_connection;
 	const struct http_identity *identity;
 	char *url;
+	CURLU *parsed;              /* the same: spares curl a parse for each request */
 	struct buf head;            /* header lines, each with a newline behind it */
 	struct curl_slist *headers;
 	struct buf payload;

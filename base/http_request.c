@@ -23,8 +23,9 @@ struct http_transfer *http_transfer_new(struct http *http)
 		return NULL;
 	t->http = http;
 	t->easy = curl_easy_init();
-	if (!t->easy) {
-		free(t);
+	t->parsed = curl_url();
+	if (!t->easy || !t->parsed) {
+		http_transfer_free(t);
 		return NULL;
 	}
 	buf_init(&t->head, HEAD_BYTES);
@@ -36,6 +37,7 @@ struct http_transfer *http_transfer_new(struct http *http)
 void http_transfer_free(struct http_transfer *t)
 {
 	curl_easy_cleanup(t->easy);
+	curl_url_cleanup(t->parsed);
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->resolved);
 	free(t->url);
@@ -362,7 +364,7 @@ static void get_proxy(struct http_transfer *t, bool https)
 
 static int set_url(struct http_transfer *t, const char *url, struct err *err)
 {
-	CURLU *parser = t->http->parser;
+	CURLU *parser = t->parsed;
 	char *scheme = NULL;
 	bool https;
 	CURLUcode code;
@@ -370,7 +372,7 @@ static int set_url(struct http_transfer *t, const char *url, struct err *err)
 	if (t->url && !strcmp(t->url, url))
 		return 0;
 	free(TAKE(t->url));
-	code = curl_url_set(parser, CURLUPART_URL, url, 0);
+	code = curl_url_set(parser, CURLUPART_URL, url, CURLU_PATH_AS_IS);
 	if (!code)
 		code = curl_url_get(parser, CURLUPART_SCHEME, &scheme, 0);
 	https = scheme && !strcmp(scheme, "https");
@@ -383,7 +385,8 @@ static int set_url(struct http_transfer *t, const char *url, struct err *err)
 	get_name(parser, t->host, &t->port);
 	get_proxy(t, https);
 	t->url = strdup(url);
-	if (!t->url || curl_easy_setopt(t->easy, CURLOPT_URL, url))
+	if (!t->url || curl_easy_setopt(t->easy, CURLOPT_URL, url) ||
+		curl_easy_setopt(t->easy, CURLOPT_CURLU, parser))
 		return err_set(err, ERR_NOMEM, "no memory for a URL");
 	return 0;
 }
