@@ -270,8 +270,12 @@ static int load_folder(struct loading *l, const char *path, struct err *err)
 	struct dirent **entries = NULL;
 	int n = scandir(path, &entries, is_yaml, alphasort), failed = 0;
 
-	if (n < 0)
-		return err_errno(err, "%s", path);
+	if (n < 0) {
+		err_errno(err, "%s: read folder", path);
+		buf_addf(&l->problems, "%s\n", err->text);
+		add_bad(l, "scenario", path, err->text, NULL);
+		return 0;
+	}
 	for (int i = 0; i < n; i++) {
 		OWN_MEM char *file = str_format("%s/%s", path, entries[i]->d_name);
 
@@ -370,7 +374,7 @@ static void find_leftovers(struct loading *l, const struct run_options *options,
 }
 
 /* Every file of the call is in the merged report, also those that nothing is wrong with. */
-static void write_refusal(struct loading *l)
+static int write_refusal(struct loading *l)
 {
 	struct batch *b = l->batch;
 	struct err err;
@@ -382,9 +386,11 @@ static void write_refusal(struct loading *l)
 			add_bad(l, s->name, s->path,
 				"not run: another scenario of this call has mistakes", NULL);
 	}
-	if (folder_make(b->out, &err) ||
-		report_write_merged(b->out, (const struct result *const *)l->bad, l->n_bad, &err))
-		fprintf(stderr, "crumble: no %s/junit.xml: %s\n", b->out, err.text);
+	if (!folder_make(b->out, &err) &&
+		!report_write_merged(b->out, (const struct result *const *)l->bad, l->n_bad, &err))
+		return 0;
+	fprintf(stderr, "crumble: no %s/junit.xml: %s\n", b->out, err.text);
+	return -1;
 }
 
 /* ---- running ---- */
@@ -467,14 +473,21 @@ static int dry_run(struct batch *batch, const struct run_options *options, struc
 	return code;
 }
 
+/* In place of the last line: a report that an earlier call left must not be taken for this one's.
+ */
+static int no_report(void)
+{
+	fprintf(stderr, "crumble: REFUSED (exit %d)  without a report\n", EXIT_USAGE);
+	return EXIT_USAGE;
+}
+
 /* Whole sentences only: every mistake of every file at once. */
 static int refuse(struct loading *l, const struct run_options *options)
 {
 	fputs(buf_str(&l->problems), stderr);
 	if (options->dry_run)
 		return EXIT_USAGE;
-	write_refusal(l);
-	return last_line(l->batch, options, EXIT_USAGE);
+	return write_refusal(l) ? no_report() : last_line(l->batch, options, EXIT_USAGE);
 }
 
 static int make_out(struct loading *l, struct err *err)
@@ -509,7 +522,7 @@ static int go(struct loading *l, const struct run_options *options, struct signa
 		return dry_run(l->batch, options, signals);
 	if (make_out(l, &err)) {
 		fprintf(stderr, "crumble: --out %s: give a folder that can be written\n", err.text);
-		return EXIT_USAGE;
+		return no_report();
 	}
 	find_leftovers(l, options, signals_stop(signals));
 	if (l->problems.len)

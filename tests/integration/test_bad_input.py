@@ -114,6 +114,7 @@ class BadInput(harness.Case):
         code, _, log = self.crumble("run", path, "--out", "/proc/nope")
         self.assert_code(USAGE, code)
         self.assertIn("--out /proc/nope", log)
+        self.assertEqual("crumble: REFUSED (exit 2)  without a report", log.splitlines()[-1])
 
     def open_record(self, cluster):
         """The record of a run that died with a deployment on a cluster."""

@@ -147,6 +147,22 @@ class Plain(harness.Case):
         self.assert_code(130, self.aborted(signal.SIGINT))
         self.assertEqual(130, named(events(self.out / "thin"), "run.end")[0]["exit"])
 
+    def test_last_line(self):
+        web = self.web()
+        self.thin("one", web.url, "0s", "200ms")
+        self.thin("two", web.url, "0s", "200ms")
+        for args, last in ((["one.yaml"], "BROKEN (exit 3)"), ([self.dir], "BROKEN (exit 3)"),
+                           (["one.yaml", "absent.yaml"], "REFUSED (exit 2)")):
+            _, _, log = self.crumble("run", *args, "--out", self.out)
+            self.assertEqual("crumble: %s  %s/junit.xml" % (last, self.out), log.splitlines()[-1])
+            self.assertTrue((self.out / "junit.xml").exists())
+
+    def test_unknown_option(self):
+        code, _, log = self.crumble("run", "x.yaml", "--cluter", "sandbox")
+        self.assert_code(USAGE, code)
+        self.assertEqual(["crumble: --cluter: no such option, or its value is missing or too much; "
+                          "see crumble run --help"], log.splitlines())
+
     def test_second_signal_of_another_kind_still_ends_in_order(self):
         self.assert_code(130, self.aborted(signal.SIGINT, signal.SIGTERM))
 
