@@ -296,16 +296,21 @@ static void wind_down(struct run *run)
 
 /* ---- begin and end ---- */
 
+/* On the signals' thread: it must wait for nobody. */
 static int last_words(void *arg, int code)
 {
 	struct run *run = arg;
 	int left = atomic_load(&run->n_left);
 
-	if (!left)
-		return code;
-	fprintf(stderr, "crumble: ended at once: %d thing%s left; undo with: crumble heal %s\n",
-		left, left == 1 ? " is" : "s are", run->dir);
-	return EXIT_UNHEALED;
+	if (left) {
+		fprintf(stderr,
+			"crumble: ended at once: %d thing%s left; undo with: crumble heal %s\n",
+			left, left == 1 ? " is" : "s are", run->dir);
+		code = EXIT_UNHEALED;
+	}
+	fprintf(stderr, "crumble: %s (exit %d)  %s/junit.xml\n", left ? "UNHEALED" : "ABORTED",
+		code, run->batch->out);
+	return code;
 }
 
 static int verdict_code(struct run *run, const struct result *result)

@@ -209,8 +209,9 @@ class Cluster(harness.Case):
         self.await_event("web-ha", lambda e: e["e"] == "undo.intent")
         process.send_signal(signal.SIGTERM)
         self.assert_code(harness.UNHEALED, process.wait(10))
-        self.assertIn("undo with: crumble heal %s" % (self.out / "web-ha"),
-                      self.log().splitlines()[-1])
+        *_, left, last = self.log().splitlines()
+        self.assertIn("1 thing is left; undo with: crumble heal %s" % (self.out / "web-ha"), left)
+        self.assertEqual("crumble: UNHEALED (exit 4)  %s/junit.xml" % self.out, last)
         self.assertEqual("crumble.Aborted", suites_of(self)["run completed"][1])
         self.assertNotEqual("pass", suites_of(self)["nothing left behind"][0])
 
