@@ -159,6 +159,30 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+int buf_append_file(
+	int fd, const char *path, const void *data, size_t len, off_t *size, struct err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t put = write(fd, (const char *)data + done, len - done);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			break;
+		done += (size_t)put;
+	}
+	if (done == len) {
+		*size += (off_t)len;
+		return 0;
+	}
+	err_errno(err, "%s: append %zu bytes", path, len);
+	if (done && ftruncate(fd, *size))
+		err_wrap(err, "half of it is left behind");
+	return -1;
+}
+
 int buf_write_file(const char *path, const void *data, size_t len, struct err *err)
 {
 	OWN_MEM char *tmp = str_format("%s.tmp", path);

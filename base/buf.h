@@ -54,6 +54,11 @@ int buf_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *r
 /* Writes a file whole: a temporary beside it, fsync, rename. Mode 0600. */
 int buf_write_file(const char *path, const void *data, size_t len, struct err *err);
 
+/* Appends all of it or nothing to fd (O_APPEND), whose *size it keeps: what a full disk left half
+ * written is cut off again. path is for the error. */
+int buf_append_file(int fd, const char *path, const void *data, size_t len, off_t *size,
+	struct err *err);
+
 #define OWN_BUF OWN(buf_done)
 
 /* A string made by printf's rules, to be freed; NULL when there is no memory. */

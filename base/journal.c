@@ -142,30 +142,6 @@ int journal_open(const char *dir, struct journal **ret_journal, struct err *err)
 	return journal_make(&fd, &path, end, ret_journal, err);
 }
 
-/* Writes all of it or nothing: what a full disk left half written is cut off again. */
-static int append_whole(struct journal *journal, const char *data, size_t len, struct err *err)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t put = write(journal->fd, data + done, len - done);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			break;
-		done += (size_t)put;
-	}
-	if (done == len) {
-		journal->size += (off_t)len;
-		return 0;
-	}
-	err_errno(err, "%s: append %zu bytes", journal->path, len);
-	if (done && ftruncate(journal->fd, journal->size))
-		err_wrap(err, "half a line is left behind");
-	return -1;
-}
-
 int journal_append(struct journal *journal, const cJSON *event, struct err *err)
 {
 	OWN_MEM char *text = json_print(event);
@@ -179,7 +155,8 @@ int journal_append(struct journal *journal, const cJSON *event, struct err *err)
 	if (buf_addf(&journal->line, "%08x %s\n", crc32c(0, text, strlen(text)), text))
 		return err_set(err, ERR_NOMEM, "%s: an event of more than %zu bytes", journal->path,
 			LINE_MAX_BYTES);
-	return append_whole(journal, journal->line.data, journal->line.len, err);
+	return buf_append_file(journal->fd, journal->path, journal->line.data, journal->line.len,
+		&journal->size, err);
 }
 
 int journal_sync(struct journal *journal, struct err *err)

@@ -81,30 +81,6 @@ static char *samples_path(const char *dir, const char *file)
 	return str_format("%s/samples/%s", dir, file);
 }
 
-/* All or nothing. */
-static int write_whole(struct samples_writer *w, const void *data, size_t len, struct err *err)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t put = write(w->fd, (const char *)data + done, len - done);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			break;
-		done += (size_t)put;
-	}
-	if (done == len) {
-		w->size += (off_t)len;
-		return 0;
-	}
-	err_errno(err, "%s: append %zu bytes", w->path, len);
-	if (done && ftruncate(w->fd, w->size))
-		err_wrap(err, "half a block is left behind");
-	return -1;
-}
-
 static int make_folder(const char *dir, struct err *err)
 {
 	OWN_MEM char *path = samples_path(dir, "");
@@ -140,7 +116,7 @@ int samples_create(const char *dir, const char *file, const char *name, int64_t 
 		samples_close(w);
 		return -1;
 	}
-	if (write_whole(w, &header, sizeof(header), err)) {
+	if (buf_append_file(w->fd, w->path, &header, sizeof(header), &w->size, err)) {
 		samples_close(w);
 		return -1;
 	}
@@ -159,7 +135,7 @@ int samples_append(
 	w->block.head.count = (uint32_t)n;
 	w->block.head.first_due_ns = samples[0].due_ns;
 	w->block.head.crc = block_crc(&w->block);
-	return write_whole(w, &w->block, block_bytes((uint32_t)n), err);
+	return buf_append_file(w->fd, w->path, &w->block, block_bytes((uint32_t)n), &w->size, err);
 }
 
 void samples_close(struct samples_writer *w)
