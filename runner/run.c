@@ -61,13 +61,34 @@ static void tell_error(struct run *run, const char *text)
 	log_error("%s", text);
 }
 
+/* Told before the phase that it cuts short ends: what was asked of that phase was not run. */
+static void tell_signal(struct run *run)
+{
+	int number = stop_requested(signals_stop(run->signals));
+	cJSON *event;
+
+	if (!number || run->told_signal)
+		return;
+	run->told_signal = true;
+	event = json_object(
+		"e", "signal", "name", number == 2 ? "SIGINT" : "SIGTERM", (char *)NULL);
+	json_add_int(event, "signal", number);
+	recorder_event(run->recorder, event);
+	log_line(LOG_WARN, "SIGNAL", "%s: stopping, healing, reporting",
+		number == 2 ? "SIGINT" : "SIGTERM");
+	/* The file that says so comes first: whoever sent it may not wait for the rest. */
+	checkpoint_now(run);
+}
+
 /* Trouble of the runner's own ends a run early: what follows could not be judged. */
 static bool in_trouble(struct run *run)
 {
 	struct err err;
 
-	if (stop_requested(run->stop))
+	if (stop_requested(run->stop)) {
+		tell_signal(run);
 		return true;
+	}
 	if (recorder_failed(run->recorder, NULL)) {
 		stop_request(run->stop, 1);
 		return true;
@@ -243,23 +264,6 @@ static void sweep(struct run *run)
 
 /* ---- the whole ---- */
 
-static void tell_signal(struct run *run)
-{
-	int number = stop_requested(signals_stop(run->signals));
-	cJSON *event;
-
-	if (!number)
-		return;
-	event = json_object(
-		"e", "signal", "name", number == 2 ? "SIGINT" : "SIGTERM", (char *)NULL);
-	json_add_int(event, "signal", number);
-	recorder_event(run->recorder, event);
-	log_line(LOG_WARN, "SIGNAL", "%s: stopping, healing, reporting",
-		number == 2 ? "SIGINT" : "SIGTERM");
-	/* The file that says so comes first: whoever sent it may not wait for the rest. */
-	checkpoint_now(run);
-}
-
 static void act(struct run *run)
 {
 	struct err err = { ERR_NONE, "" };
@@ -276,8 +280,7 @@ static void act(struct run *run)
 	}
 	if (!failed && baseline(run) && faults(run))
 		recovery(run);
-	if (stop_requested(signals_stop(run->signals)))
-		tell_signal(run);
+	tell_signal(run);
 	end_sampling(run);
 	finite_end(run);
 }
@@ -290,6 +293,7 @@ static void wind_down(struct run *run)
 	sweep(run);
 	phase_begin(run, "teardown", 0);
 	stage_down(run);
+	tell_signal(run); /* one that came meanwhile: the code and the file say the same */
 	phase_end(run, "teardown");
 	bites_free(TAKE(run->bites));
 }
@@ -350,8 +354,11 @@ static int judge(struct run *run)
 			"e", "run.end", "verdict", verdict_name(result->verdict), (char *)NULL);
 
 		json_add_int(event, "exit", code);
-		if (recorder_commit(run->recorder, event, &err) && code == EXIT_PASS)
-			code = EXIT_BROKEN;
+		if (recorder_commit(run->recorder, event, &err)) {
+			/* Without its end on disk a run is not complete: nor is it in its files. */
+			batch_build(run->batch, run->index, false, &result, &err);
+			code = verdict_code(run, result);
+		}
 	}
 	report_release(run->dir);
 	if (batch_write(run->batch, run->index, false, &err)) {

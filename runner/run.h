@@ -104,6 +104,7 @@ struct run {
 	struct bites *bites;
 	struct feeders *feeders;
 
+	bool told_signal;
 	bool config_error;  /* what went wrong was a mistake of configuration */
 	atomic_int n_left;  /* held, or deployed and not undone: for last words */
 	atomic_int n_held;  /* held bites without proof that they are gone */

@@ -1,4 +1,5 @@
 """Reports made again, and never greener than the record: dead, damaged, cut and stale ones."""
+import signal
 import subprocess
 import time
 
@@ -80,6 +81,23 @@ class Report(harness.Case):
             code, _, _ = self.crumble("report", self.out)
             self.assert_code(BROKEN, code)
             self.assertFalse(harness.all_pass(self.out / "junit.xml"))
+
+    def test_what_a_signal_cut_short_was_not_run(self):
+        web = self.web()
+        for phase, faults, recovery in (("faults", "60s", "1s"), ("recovery", "300ms", "60s")):
+            path = self.thin("cut", web.url, faults, recovery)
+            process = self.start("run", path, "--out", self.out)
+            self.await_event("cut", lambda e: e["e"] == "phase" and e["name"] == phase)
+            process.send_signal(signal.SIGTERM)
+            self.assert_code(143, process.wait(30))
+            cases = self.suites()["crumble.cut"]
+            self.assertEqual(("skipped", None, "not run: run aborted"),
+                             cases["web availability"])
+            self.assertEqual("skipped" if phase == "faults" else "pass",
+                             cases["web availability in faults"][0])
+            told = [(e["e"], e.get("name")) for e in events(self.out / "cut")
+                    if e["e"] == "signal" or e.get("mark") == "end"]
+            self.assertLess(told.index(("signal", "SIGTERM")), told.index(("phase", phase)))
 
 
 if __name__ == "__main__":
