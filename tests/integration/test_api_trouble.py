@@ -87,6 +87,17 @@ class Trouble(harness.Case):
         self.broken("500 Internal Server Error", "etcdserver: request timed out")
         self.no_fault()
 
+    def test_server_that_goes_away_after_a_bite(self):
+        """What it had bitten is unknown from then on: neither the pod's end nor its successor."""
+        def gone(method, path):
+            if [hit for hit in self.api.hits[:-1] if hit[0] == "DELETE"]:
+                return (*status(503, "ServiceUnavailable", "shutting down"), {"Retry-After": "90"})
+            return (200, {}) if method == "DELETE" else None
+        self.api.trouble = gone
+        self.broken("eat")
+        self.assertEqual("error", self.cases["eat bites"][0])
+        self.assertNotEqual("pass", self.cases["eat recovered"][0])
+
     def test_bites_that_are_never_proved(self):
         self.api.trouble = lambda method, path: (200, {}) if method == "DELETE" else None
         self.broken("eat")

@@ -14,6 +14,11 @@
 
 #include <cmocka.h>
 
+#define CRASHING                                                                         \
+	"{\"phase\":\"Running\",\"containerStatuses\":[{\"restartCount\":4,\"state\":{"  \
+	"\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},\"lastState\":{\"terminated\":{" \
+	"\"exitCode\":3}}}]}"
+
 /* ---- the cluster ---- */
 
 static struct {
@@ -21,7 +26,8 @@ static struct {
 	int creations;
 	char log[1024];   /* "+kind/name " and "-kind/name " */
 	bool never_ready; /* workloads stay at zero ready replicas */
-	int refuse_at;    /* the creation of this number is refused; 0: none */
+	const char *pod_status;
+	int refuse_at; /* the creation of this number is refused; 0: none */
 } cluster;
 
 static void note(char what, const char *kind, const char *name)
@@ -122,10 +128,11 @@ int k8s_list(struct k8s *client, const struct k8s_kind *kind, const char *ns,
 	const struct k8s_select *select, int (*each)(void *arg, const cJSON *item), void *arg,
 	char **ret_version, struct err *err)
 {
-	OWN_JSON cJSON *pod = cJSON_Parse(
-		"{\"metadata\":{\"name\":\"web-1\"},\"status\":{\"phase\":\"Running\","
-		"\"containerStatuses\":[{\"restartCount\":4,\"state\":{\"waiting\":{\"reason\":"
-		"\"CrashLoopBackOff\"}},\"lastState\":{\"terminated\":{\"exitCode\":3}}}]}}");
+	OWN_MEM char *text = str_format(
+		"{\"metadata\":{\"name\":\"web-1\"},\"status\":%s}", cluster.pod_status);
+	OWN_JSON cJSON *pod = cJSON_Parse(text);
+
+	assert_non_null(pod);
 
 	assert_null(client);
 	assert_ptr_equal(kind, &k8s_pod);
@@ -191,6 +198,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&cluster, 0, sizeof(cluster));
 	cluster.objects = cJSON_CreateArray();
+	cluster.pod_status = CRASHING;
 	strcpy(dir, "/tmp/test-manifests-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	params = calloc(1, ops()->params_size);
@@ -349,6 +357,52 @@ static void not_rolled_out_says_why(void **state)
 	assert_null(strchr(err.text, '\n'));
 }
 
+/* As kubelets tell it; what the user reads. */
+static void what_ails_a_pod_is_said_in_its_kubelets_words(void **state)
+{
+	static const struct {
+		const char *status, *says;
+	} pods[] = {
+		{ "{\"phase\":\"Pending\",\"containerStatuses\":[{\"ready\":false,\"state\":{"
+		  "\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"Back-off pulling image "
+		  "\\\"web:7\\\"\"}},\"lastState\":{}}]}",
+			"pod web-1 waiting: ImagePullBackOff, Back-off pulling image \"web:7\"" },
+		{ "{\"phase\":\"Running\",\"containerStatuses\":[{\"ready\":false,\"state\":{"
+		  "\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off 10s\"}},"
+		  "\"lastState\":{\"terminated\":{\"exitCode\":128,\"reason\":\"StartError\","
+		  "\"message\":\"exec: \\\"web\\\": executable file not found in $PATH\"}}}]}",
+			"pod web-1 cannot start: exec: \"web\": executable file not found in $PATH" },
+		{ "{\"phase\":\"Running\",\"containerStatuses\":[{\"ready\":true,\"state\":{"
+		  "\"running\":{}},\"lastState\":{\"terminated\":{\"exitCode\":1}}},{\"ready\":false,"
+		  "\"restartCount\":2,\"state\":{\"terminated\":{\"exitCode\":137,\"reason\":"
+		  "\"OOMKilled\"}}}]}",
+			"pod web-1 exited with 137 (OOMKilled), restarted 2 times" },
+		{ "{\"phase\":\"Pending\",\"initContainerStatuses\":[{\"ready\":false,"
+		  "\"restartCount\":1,\"state\":{\"terminated\":{\"exitCode\":5,\"reason\":\"Error\"}}}"
+		  "],\"containerStatuses\":[{\"ready\":false,\"state\":{\"waiting\":{\"reason\":"
+		  "\"PodInitializing\"}}}]}",
+			"pod web-1 exited with 5, restarted 1 times" },
+		{ "{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":"
+		  "\"False\",\"message\":\"0/3 nodes are available: 3 Insufficient cpu.\"}]}",
+			"pod web-1 finds no node: 0/3 nodes are available" },
+		{ "{\"phase\":\"Pending\",\"containerStatuses\":[{\"ready\":false,\"state\":{"
+		  "\"waiting\":{\"reason\":\"ContainerCreating\"}}}]}",
+			"pod web-1 Pending, not ready" },
+	};
+	struct err err;
+
+	(void)state;
+	cluster.never_ready = true;
+	set("wait", "0s");
+	assert_int_equal(ops()->deploy(&env, params, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(pods); i++) {
+		cluster.pod_status = pods[i].status;
+		assert_int_equal(ops()->ready(&env, params, &err), -1);
+		if (!strstr(err.text, pods[i].says))
+			fail_msg("\"%s\" does not say \"%s\"", err.text, pods[i].says);
+	}
+}
+
 static void stopped_while_waiting(void **state)
 {
 	struct stop *stop = NULL;
@@ -409,6 +463,7 @@ int main(void)
 		TEST(undo_record_holds_no_content),
 		TEST(own_namespace_and_lists),
 		TEST(not_rolled_out_says_why),
+		TEST(what_ails_a_pod_is_said_in_its_kubelets_words),
 		TEST(stopped_while_waiting),
 		TEST(mistakes_are_found_before_anything_is_done),
 	};
