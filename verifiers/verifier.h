@@ -109,7 +109,8 @@ int sampler_try(struct sampler *sampler, struct stop *stop, struct err *err);
 /* The thread's body: from `begin_ns` on, verifiers run while the phase that sampler_phase told is
  * among theirs; periods count from the begin of a verifier's first phase. Returns when
  * sampler_end was called and what was in flight has been awaited, or when `stop` is set (then
- * cancelled samples are recorded as such). */
+ * cancelled samples are recorded as such). Meanwhile the calling thread has real-time priority where
+ * that is permitted. */
 int sampler_run(struct sampler *sampler, struct stop *stop, struct err *err);
 /* From another thread: from `at_ns` (clock_now_ns) on this phase's verifiers are due. */
 void sampler_phase(struct sampler *sampler, enum phase_bit phase, int64_t at_ns);
