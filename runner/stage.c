@@ -232,6 +232,8 @@ static int try_verifiers(struct run *run, struct err *err)
 		if (err->code == ERR_STOPPED || err->code == ERR_AUTH || err->code == ERR_TLS ||
 			clock_now_ns() >= deadline_ns)
 			return -1;
+		if (pause_ms == 800) /* it takes long: nobody should wait without a word */
+			log_line(LOG_INFO, "AWAIT", "%s", err->text);
 		if (stop_wait(run->stop, pause_ms < 1000 ? pause_ms : 1000))
 			return err_set(err, ERR_STOPPED, "stopped before the first sample");
 	}

@@ -62,6 +62,9 @@ class Plain(harness.Case):
         cases = self.suites()["crumble.thin"]
         self.assertEqual("error", cases["preflight"][0])
         self.assertIn("web", cases["preflight"][2])
+        awaited = [line for line in log.splitlines() if "AWAIT" in line]
+        self.assertEqual(1, len(awaited), log)
+        self.assertIn("127.0.0.1:9", awaited[0])
         self.assertFalse([p for p in named(events(self.out / "thin"), "phase")
                           if p["name"] == "faults"])
 
