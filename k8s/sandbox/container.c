@@ -176,6 +176,7 @@ static void start(struct pod *pod, struct container *container, int64_t now)
 	for (size_t i = 0; i < PROBE_COUNT; i++)
 		probe_reset(&container->probes[i], now);
 	pod->changed = true;
+	pod_event(pod, "Normal", "Created", "Container created");
 	pod_event(pod, "Normal", "Started", "Container started");
 }
 

@@ -27,6 +27,7 @@ void controllers_reconcile(struct cluster *cluster)
 	reconcile_jobs(cluster);
 	reconcile_nodes(cluster);
 	reconcile_budgets(cluster);
+	reconcile_accounts(cluster);
 	reconcile_garbage(cluster);
 }
 

@@ -26,6 +26,7 @@ void reconcile_jobs(struct cluster *cluster);         /* job.c */
 void reconcile_endpoints(struct cluster *cluster);    /* endpoints.c */
 void reconcile_budgets(struct cluster *cluster);      /* budget.c */
 void reconcile_nodes(struct cluster *cluster);        /* scheduler.c: pods get a node */
+void reconcile_accounts(struct cluster *cluster);     /* accounts.c: one for each namespace */
 void reconcile_garbage(struct cluster *cluster);      /* garbage.c: owners, namespaces */
 
 /* The namespaces, nodes and the service that every cluster has. */
