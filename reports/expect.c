@@ -264,6 +264,9 @@ int expectation_parse(const char *text, bool of_cookie, struct expectation *ret,
 	at = take_word(at, word, sizeof(word));
 	if (read_value(e.metric, word, &e.value, err) || read_window(at, &e.window, err))
 		return -1;
+	if (of_cookie && (e.window == WINDOW_BASELINE || e.window == WINDOW_RECOVERY))
+		return err_set(err, ERR_CONFIG, "cookies bite in the faults phase: no %s during %s",
+			metric_name(e.metric), window_name(e.window));
 	*ret = e;
 	return 0;
 }
