@@ -18,7 +18,7 @@
 struct cluster {
 	enum cluster_kind kind;
 	struct k8s_config *config;
-	char *version;
+	char *version, *id;
 	/* A sandbox of our own. */
 	struct tempdir dir;
 	char *kubeconfig, *path;
@@ -187,7 +187,18 @@ static int start_sandbox(
 
 /* ---- any ---- */
 
-static int ask_version(struct cluster *c, struct stop *stop, struct err *err)
+static void ask_id(struct cluster *c, struct k8s *client)
+{
+	OWN_JSON cJSON *namespace = NULL;
+	const char *uid;
+
+	if (k8s_get(client, k8s_kind_by_word("Namespace"), NULL, "kube-system", &namespace, NULL))
+		return;
+	uid = json_str(namespace, "metadata", "uid", NULL);
+	c->id = uid ? strdup(uid) : NULL;
+}
+
+static int ask_who(struct cluster *c, struct stop *stop, struct err *err)
 {
 	struct k8s *client = NULL;
 	int failed;
@@ -195,6 +206,8 @@ static int ask_version(struct cluster *c, struct stop *stop, struct err *err)
 	if (k8s_new(c->config, stop, &client, err))
 		return -1;
 	failed = k8s_version(client, &c->version, err);
+	if (!failed)
+		ask_id(c, client);
 	k8s_free(client);
 	return failed ? err_wrap(err, "cluster %s", k8s_config_server(c->config)) : 0;
 }
@@ -217,7 +230,7 @@ static int open_kind(struct cluster *c, const char *context, const char *log_pat
 		failed = k8s_config_in_cluster(&c->config, err);
 		break;
 	}
-	return failed ? -1 : ask_version(c, stop, err);
+	return failed ? -1 : ask_who(c, stop, err);
 }
 
 int cluster_open(enum cluster_kind kind, const char *context, const char *log_path,
@@ -254,6 +267,7 @@ void cluster_close(struct cluster *c)
 	tempdir_done(&c->dir);
 	k8s_config_free(c->config);
 	free(c->version);
+	free(c->id);
 	free(c->path);
 	free(c->kubeconfig);
 	free(c->ready);
@@ -270,6 +284,11 @@ const struct k8s_config *cluster_config(const struct cluster *c)
 const char *cluster_version(const struct cluster *c)
 {
 	return c && c->version ? c->version : "";
+}
+
+const char *cluster_id(const struct cluster *c)
+{
+	return c ? c->id : NULL;
 }
 
 const char *cluster_kubeconfig(const struct cluster *c)

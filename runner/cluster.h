@@ -29,6 +29,9 @@ void cluster_close(struct cluster *cluster);
 
 const struct k8s_config *cluster_config(const struct cluster *cluster); /* NULL: none */
 const char *cluster_version(const struct cluster *cluster);             /* never NULL */
+/* Tells clusters apart, whatever their address: the uid of namespace kube-system, as is usual.
+ * NULL: not ours to read. */
+const char *cluster_id(const struct cluster *cluster);
 /* The kubeconfig that children need; NULL: what they would find themselves. */
 const char *cluster_kubeconfig(const struct cluster *cluster);
 

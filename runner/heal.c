@@ -37,6 +37,22 @@ static int note(struct healing *h, cJSON *event, struct err *err)
 	return 0;
 }
 
+/* That nothing is there would otherwise be believed of any cluster that a changed kubeconfig
+ * leads to. */
+static int check_same(const struct healing *h, struct err *err)
+{
+	const char *server = json_str(h->left->last, "server", NULL);
+	const char *id = json_str(h->left->last, "id", NULL), *now_id = cluster_id(h->cluster);
+	const char *now = k8s_config_server(cluster_config(h->cluster));
+
+	if (id && now_id ? !strcmp(id, now_id) : !server || !strcmp(server, now))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		"%s: is another cluster than the run's (%s): give its kubeconfig in $KUBECONFIG; "
+		"if that cluster is gone for good, remove %s",
+		now, server ? server : "?", h->dir);
+}
+
 static int connect_cluster(struct healing *h, struct err *err)
 {
 	const char *kind = json_str(h->left->run, "cluster", "kind", NULL);
@@ -51,6 +67,8 @@ static int connect_cluster(struct healing *h, struct err *err)
 		return -1;
 	if (!cluster_config(h->cluster))
 		return 0;
+	if (check_same(h, err))
+		return -1;
 	return k8s_new(cluster_config(h->cluster), h->stop, &h->k8s, err);
 }
 

@@ -33,7 +33,8 @@ static void print_help(FILE *to)
 		    "  crumble COMMAND --help   a command's options\n"
 		    "  crumble --version        this build\n\n"
 		    "Exit: 0 pass, 1 fail, 2 usage or configuration, 3 broken (could not tell),\n"
-		    "      4 something is left unhealed, 130/143 ended by SIGINT/SIGTERM\n");
+		    "      4 something is left unhealed, 130/143 ended by SIGINT/SIGTERM\n"
+		    "      (SIGHUP, a terminal or agent that goes, counts as SIGTERM)\n");
 }
 
 static const struct command *find(const char *name)

@@ -104,6 +104,7 @@ static void tell_cluster(struct run *run)
 	json_add_str(event, "namespace", run->scenario->namespace);
 	json_add_str(event, "server", k8s_config_server(cluster_config(run->cluster)));
 	json_add_str(event, "version", cluster_version(run->cluster));
+	json_add_str(event, "id", cluster_id(run->cluster));
 	recorder_event(run->recorder, event);
 }
 
@@ -141,6 +142,7 @@ static struct deployer_env deployer_env(
 		.name = entry->name,
 		.env = (const char *const *)run->env,
 		.stop = stop,
+		.hurry = signals_stop(run->signals),
 		.say = say,
 	};
 }
@@ -151,19 +153,35 @@ static bool can_be_left(const struct run *run, const struct scenario_deploy *ent
 	return run->cluster_kind != CLUSTER_SANDBOX || !entry->ops->needs_cluster;
 }
 
+/* As heal will find it in the journal: numbers are raw digits until they are read again. */
+static cJSON *as_journalled(const cJSON *undo, struct err *err)
+{
+	OWN_MEM char *text = json_print(undo);
+	cJSON *again = NULL;
+
+	if (!text)
+		err_set(err, ERR_NOMEM, "no memory for the undo record");
+	else if (!json_parse("the undo record", text, strlen(text), &again, err))
+		return again;
+	return NULL;
+}
+
 /* Takes `undo`. */
 static int commit_intent(
 	struct run *run, const struct scenario_deploy *entry, cJSON *undo, struct err *err)
 {
 	cJSON *event = json_object("e", "deploy.intent", "name", entry->name, "deployer",
 		entry->ops->name, (char *)NULL);
+	OWN_JSON cJSON *record = as_journalled(undo, err);
 
-	cJSON_AddItemToObject(event, "undo", cJSON_Duplicate(undo, 1));
-	if (recorder_commit(run->recorder, event, err)) {
-		cJSON_Delete(undo);
+	cJSON_AddItemToObject(event, "undo", undo);
+	if (!record) {
+		cJSON_Delete(event);
 		return -1;
 	}
-	run->undo[run->n_deployed++] = undo;
+	if (recorder_commit(run->recorder, event, err))
+		return -1;
+	run->undo[run->n_deployed++] = TAKE(record);
 	atomic_fetch_add(&run->n_left, can_be_left(run, entry));
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "base/stop.h"
 #include "k8s/k8s.h"
 
+#define DEPLOYER_HURRY_MS 12000
+
 struct deployer_env {
 	struct k8s *k8s;          /* NULL where no cluster is needed; this thread's own */
 	const char *namespace;    /* the scenario's default, never NULL */
@@ -23,6 +25,9 @@ struct deployer_env {
 	const char *name;         /* of this entry */
 	const char *const *env;   /* environment for children */
 	struct stop *stop;
+	/* Once set, destroy waits no longer than DEPLOYER_HURRY_MS for what it has deleted to be
+	 * gone: whoever sent the signal (Jenkins: 20 s) kills next. NULL: never. */
+	struct stop *hurry;
 	void (*say)(const char *text); /* progress, one line */
 };
 

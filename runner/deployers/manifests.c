@@ -275,8 +275,27 @@ static int delete_one(const struct deployer_env *env, const struct doomed *doome
 	return err_wrap(err, "delete %s %s", doomed->kind->kind, doomed->name);
 }
 
+/* How long destroy waits, for all objects together. */
+struct patience {
+	int64_t until_ns;
+	bool hurried;
+};
+
+/* True when it has run out. */
+static bool is_over(struct patience *patience, const struct deployer_env *env)
+{
+	int64_t soon_ns = clock_now_ns() + DEPLOYER_HURRY_MS * NS_PER_MS;
+
+	if (!patience->hurried && stop_requested(env->hurry)) {
+		patience->hurried = true;
+		if (patience->until_ns > soon_ns)
+			patience->until_ns = soon_ns;
+	}
+	return clock_now_ns() >= patience->until_ns;
+}
+
 static int await_gone(const struct deployer_env *env, const struct doomed *doomed,
-	int64_t deadline_ns, struct err *err)
+	struct patience *patience, struct err *err)
 {
 	struct err mine;
 
@@ -295,11 +314,12 @@ static int await_gone(const struct deployer_env *env, const struct doomed *doome
 		uid = json_str(object, "metadata", "uid", NULL);
 		if (!uid || strcmp(uid, doomed->uid))
 			return 0;
-		if (clock_now_ns() >= deadline_ns)
+		if (is_over(patience, env))
 			return err_set(err, ERR_TIMEOUT,
-				"%s %s in namespace %s is deleted but not gone after 5 minutes: "
-				"look at its finalizers",
-				doomed->kind->kind, doomed->name, doomed->ns ? doomed->ns : "-");
+				"%s %s in namespace %s is deleted but not gone %s",
+				doomed->kind->kind, doomed->name, doomed->ns ? doomed->ns : "-",
+				patience->hurried ? "12 s after the signal"
+						  : "after 5 minutes: look at its finalizers");
 		if (pause_ms > LAST_PAUSE_MS)
 			pause_ms = LAST_PAUSE_MS;
 		if (stop_wait(env->stop, pause_ms))
@@ -308,26 +328,31 @@ static int await_gone(const struct deployer_env *env, const struct doomed *doome
 	}
 }
 
-/* Everything is tried; the first trouble is told. */
+/* Everything is tried, unless the server is lost: half a minute a request would add up. The first
+ * trouble is told. */
 static int manifests_destroy(const struct deployer_env *env, const cJSON *undo, struct err *err)
 {
 	const cJSON *objects = json_at(undo, "objects", NULL);
 	int n = cJSON_GetArraySize(objects), result = 0;
 	struct doomed *doomed = calloc((size_t)n + 1, sizeof(*doomed));
-	int64_t deadline_ns = clock_now_ns() + DESTROY_NS;
+	struct patience patience = { .until_ns = clock_now_ns() + DESTROY_NS };
+	bool lost = false;
 
 	if (!doomed)
 		return err_set(err, ERR_NOMEM, "no memory to destroy");
-	for (int i = n - 1; i >= 0; i--) {
-		struct err *first = result ? NULL : err;
+	for (int i = n - 1; i >= 0 && !lost; i--) {
+		struct err mine = { ERR_NONE, "" };
 
-		if (look_up(env, cJSON_GetArrayItem(objects, i), &doomed[i], first))
-			result = -1;
-		else if (doomed[i].kind && delete_one(env, &doomed[i], first))
-			result = -1;
+		if (!look_up(env, cJSON_GetArrayItem(objects, i), &doomed[i], &mine) &&
+			(!doomed[i].kind || !delete_one(env, &doomed[i], &mine)))
+			continue;
+		lost = mine.code == ERR_NET || mine.code == ERR_TIMEOUT;
+		if (!result && err)
+			*err = mine;
+		result = -1;
 	}
-	for (int i = n - 1; i >= 0; i--)
-		if (doomed[i].kind && await_gone(env, &doomed[i], deadline_ns, result ? NULL : err))
+	for (int i = n - 1; i >= 0 && !lost; i--)
+		if (doomed[i].kind && await_gone(env, &doomed[i], &patience, result ? NULL : err))
 			result = -1;
 	for (int i = 0; i < n; i++)
 		free(doomed[i].uid);
