@@ -19,6 +19,10 @@ struct judge {
  * 0, or -1 without memory. */
 int judge_expectation(const struct judge *j, struct result_case *c);
 
+/* The metrics without a limit; asked only of verifiers that are usable. */
+int judge_sla(const struct judge *j, struct result_case *c);
+int judge_recovered(const struct judge *j, struct result_case *c);
+
 /* Why nothing can be said of this verifier at all; false: it can. */
 bool judge_unusable(const struct judge *j, char why[ERR_TEXT_BYTES]);
 
