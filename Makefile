@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 # What .ci/deps unpacked (memcached, kubectl) is found before what the machine has.
 export PATH := $(CURDIR)/build/deps/usr/bin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: help deps build ha-test test test-sanitizers bench lint format fuzz clean
+.PHONY: help deps build ha-test test test-kubernetes test-sanitizers bench lint format fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,12 @@ test: ## all tests but the long ones
 	@cmake -S . -B $(BUILD) -G Ninja -DWERROR=ON $(CMAKE_FLAGS) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 	@cd $(BUILD) && ctest -j$(TEST_JOBS) --output-on-failure --no-tests=error $(CTEST_FLAGS)
+
+test-kubernetes: ## the same suite on the sandbox and on a real Kubernetes (REQUIRED=1: no skip)
+	@.ci/deps build test kubernetes
+	@$(MAKE) --no-print-directory build
+	@CRUMBLE_BUILD=$(abspath $(BUILD)) tests/cluster/run.py || \
+		{ code=$$?; [ $$code = 77 ] && [ -z "$(REQUIRED)" ]; }
 
 # What a sanitizer finds in a process whose exit code nobody asks for goes to a file, and fails it too.
 test-sanitizers: ## unit and integration tests under ASan+UBSan, then under TSan
