@@ -100,6 +100,7 @@ start_namespaces() {
 		"$(node_dir "$i")" >>"$LOG/node-$i.log" 2>&1 </dev/null &
 	pid=$(child_of $! pause) || { cat "$LOG/node-$i.log" >&2; die "node $i did not start"; }
 	record "node-$i" "$pid"
+	disown $!
 	connect_node "$i" "$pid"
 }
 

@@ -25,6 +25,7 @@ spawn() { # spawn NAME COMMAND...
 	local name=$1; shift
 	setsid "$@" >>"$LOG/$name.log" 2>&1 </dev/null &
 	record "$name" $!
+	disown $! # its end is no news for our standard error
 }
 
 child_of() { # child_of PID [COMM]: its first child, once there is one (of that name)
@@ -45,6 +46,7 @@ spawn_in() { # spawn_in NODE_PID NAME COMMAND...: the same, inside a node
 	setsid nsenter -t "$node" -m -n -p -- "$@" >>"$LOG/$name.log" 2>&1 </dev/null &
 	child=$(child_of $!) || die "$name did not start: see $LOG/$name.log"
 	record "$name" "$child"
+	disown $!
 }
 
 end() { # end NAME [SIGNAL] [SECONDS]: SIGKILL after so long
