@@ -208,6 +208,19 @@ static int set_observer(const struct judge *j, const struct tally *t, struct res
 		t->outages.n - t->unobserved.n, t->outages.n);
 }
 
+/* How many may fail is the scenario's to say; where it does, percentiles are of the others. */
+static bool failures_limited(const struct story_verifier *v)
+{
+	for (size_t i = 0; i < v->n_expects; i++) {
+		enum metric metric = v->expects[i].parsed.metric;
+
+		if (v->expects[i].readable &&
+			(metric == METRIC_AVAILABILITY || metric == METRIC_ERRORS))
+			return true;
+	}
+	return false;
+}
+
 /* Latencies are of ok samples. A request that failed stayed within no limit: where more failed than
  * a percentile leaves aside, no latency of the others keeps it. */
 static bool fails_beyond(enum metric metric, uint64_t ok, uint64_t bad)
@@ -301,7 +314,8 @@ static int judge_limit(const struct judge *j, const struct tally *t, struct resu
 	if (too_little(j, t, c, &result))
 		return result;
 	verdict = judge_value(e, &v);
-	if (verdict == VERDICT_PASS && fails_beyond(e->metric, t->ok, t->bad))
+	if (verdict == VERDICT_PASS && !failures_limited(j->m->verifier) &&
+		fails_beyond(e->metric, t->ok, t->bad))
 		return judge_failed_ones(j, t, c);
 	if (verdict == VERDICT_PASS && judge_value(e, &other) == VERDICT_PASS) {
 		c->verdict = VERDICT_PASS;

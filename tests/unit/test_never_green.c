@@ -176,6 +176,15 @@ static void percentiles_do_not_pass_over_failures(void **state)
 	expect("token max", VERDICT_PASS, NULL); /* of those that were answered */
 }
 
+static void percentiles_are_of_the_others_where_failures_have_a_limit(void **state)
+{
+	(void)state;
+	fake_whole(&f, EXPECTS("availability >= 90%", "p99 <= 2s"), 15 * S, 18 * S); /* 30 of 400 */
+	judge();
+	expect("token availability", VERDICT_PASS, NULL);
+	expect("token p99", VERDICT_PASS, NULL);
+}
+
 static void percentiles_leave_their_share_of_failures_aside(void **state)
 {
 	(void)state;
@@ -215,6 +224,7 @@ int main(void)
 		TEST(criteria_that_were_all_skipped_say_nothing),
 		TEST(a_verifier_that_never_saw_the_faults_is_not_recovered),
 		TEST(percentiles_do_not_pass_over_failures),
+		TEST(percentiles_are_of_the_others_where_failures_have_a_limit),
 		TEST(percentiles_leave_their_share_of_failures_aside),
 		TEST(a_control_probe_that_stops_early_clears_nobody),
 	};
