@@ -110,7 +110,7 @@ class KubernetesCase(Case):
     def setUp(self):
         super().setUp()
         self.ns = "crumble-test-" + secrets.token_hex(4)
-        self.kubectl("create", "namespace", self.ns)
+        self.create_namespace()
         self.addCleanup(self.kubectl, "delete", "namespace", self.ns, "--wait=false")
         until(lambda: "default" in self.kubectl("get", "serviceaccounts", "-o", "name"))
 
@@ -134,6 +134,11 @@ class KubernetesCase(Case):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
+
+    def create_namespace(self):
+        # JSON of a file: newer kubectls send `create namespace` as protobuf.
+        self.kubectl("create", "--validate=false", "-f", "-", input="apiVersion: v1\n"
+                     "kind: Namespace\nmetadata: {name: %s}\n" % self.ns)
 
     def create(self, text):
         return self.kubectl("create", "--validate=false", "-f", "-", input=text)

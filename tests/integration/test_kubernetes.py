@@ -382,7 +382,7 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
         self.start_web()
         self.kubectl("delete", "namespace", self.ns, "--timeout=120s")
         self.assertEqual(self.api("")[0], 404)
-        self.kubectl("create", "namespace", self.ns)  # for the cleanup, and free again
+        self.create_namespace()  # for the cleanup, and free again
         self.assertEqual(self.api("pods")[1]["items"], [])
 
 
