@@ -102,6 +102,13 @@ class Case(unittest.TestCase):
             pause = min(pause * 2, 0.1)
         self.fail("no such event in %s s; log: %s" % (timeout, self.log()))
 
+    def await_file(self, path, timeout=60):
+        deadline = time.monotonic() + timeout
+        while not path.exists():
+            if time.monotonic() > deadline:
+                self.fail("no %s in %s s; log: %s" % (path, timeout, self.log()))
+            time.sleep(0.01)
+
     def log(self):
         path = self.dir / "stderr.log"
         return path.read_text() if path.exists() else getattr(self, "stderr", "")

@@ -174,6 +174,7 @@ class Plain(harness.Case):
         path = self.thin("thin", web.url, "60s", "1s")
         process = self.start("run", path, "--out", self.out)
         self.await_event("thin", lambda e: e["e"] == "phase" and e["name"] == "baseline")
+        self.await_file(self.out / "junit.xml")
         process.kill()
         process.wait()
         self.assertEqual("error", self.suites()["crumble.thin"]["run completed"][0])
